@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""Makes the C header, the codec's tables, the documentation table and the fuzzing dictionary
+from the one description of the wire format (src/desc/format.toml)."""
+
+import sys
+import tomllib
+
+C_TYPES = {"u8": "uint8_t", "u16": "uint16_t", "u32": "uint32_t", "u64": "uint64_t", "i64": "int64_t",
+           "key": "dray_key"}
+SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "i64": 8, "key": 4, "arg": 16}
+EVERY_OPCODE = {"opcode", "version", "flags", "user_data"}
+EVERY_FLAG = ["CHAIN", "FENCE", "NOTIFY"]
+MADE = "/* Made by tools/format.py from src/desc/format.toml: change it there. */"
+
+
+def split(kind):
+    """'u64[4]' -> ('u64', 4); 'u8' -> ('u8', 1)."""
+    base, _, rest = kind.partition("[")
+    return base, int(rest.rstrip("]")) if rest else 1
+
+
+def size_of(kind):
+    base, count = split(kind)
+    return SIZES[base] * count
+
+
+def check_layout(what, fields, size):
+    at = 0
+    for field in fields:
+        if field["offset"] != at:
+            sys.exit(f"format: {what}.{field['name']}: at {field['offset']}, expected {at}")
+        at += size_of(field["type"])
+    if at != size:
+        sys.exit(f"format: {what}: {at} bytes, expected {size}")
+
+
+def c_member(field):
+    base, count = split(field["type"])
+    array = f"[{count}]" if count > 1 else ""
+    return f"{C_TYPES[base]} {field['name']}{array};"
+
+
+def arg_union(opcodes):
+    """The 16 bytes of an opcode, one struct for each opcode that gives them a meaning."""
+    lines = ["    union {"]
+    for op in opcodes:
+        if not op.get("args"):
+            continue
+        lines.append("        struct {")
+        at = 48
+        for arg in op["args"]:
+            if arg["offset"] > at:
+                lines.append(f"            uint8_t pad{at}[{arg['offset'] - at}];")
+            lines.append(f"            {c_member(arg)} /* {arg['doc']} */")
+            at = arg["offset"] + size_of(arg["type"])
+        lines.append(f"        }} {op['name'].lower()};")
+    return lines + ["        uint64_t word[2];", "        uint8_t byte[16];", "    } arg;"]
+
+
+def struct(name, what, opcodes=()):
+    lines = [f"/* {what['doc']} */", f"struct {name} {{"]
+    for field in what["fields"]:
+        if field["type"] == "arg":
+            lines += arg_union(opcodes)
+        else:
+            lines.append(f"    {c_member(field)} /* {field['doc']} */")
+    lines += ["};", f"DRAY_ASSERT(sizeof(struct {name}) == {what['size']}, \"{name}\");"]
+    lines += [f"DRAY_ASSERT(offsetof(struct {name}, {f['name']}) == {f['offset']}, \"{name}.{f['name']}\");"
+              for f in what["fields"]]
+    return lines + [""]
+
+
+def enum(name, prefix, rows):
+    lines = [f"enum {name} {{"]
+    for row in rows:
+        doc = f" /* {row['doc']} */" if "doc" in row else ""
+        lines.append(f"    {prefix}{row['name']} = {row['number']},{doc}")
+    return lines + ["};", ""]
+
+
+def header(fmt):
+    out = [MADE, "#ifndef DRAY_FORMAT_H", "#define DRAY_FORMAT_H", "",
+           "#include <stddef.h>", "#include <stdint.h>", "",
+           "#ifdef __cplusplus", "extern \"C\" {", "#define DRAY_ASSERT static_assert",
+           "#else", "#define DRAY_ASSERT _Static_assert", "#endif", "",
+           f"#define DRAY_FORMAT_VERSION {fmt['version']}", "",
+           "/* Names a region of a domain: index and generation, so that a key used after unmap is caught. A",
+           " * structure, so that it never mixes silently with an offset or a length. 0 names nothing. */",
+           "typedef struct dray_key {", "    uint32_t value;", "} dray_key;", ""]
+    out += enum("dray_opcode", "DRAY_OP_", fmt["opcodes"])
+    out += ["enum dray_flag {"]
+    out += [f"    DRAY_FLAG_{f['name']} = 1 << {f['bit']}, /* {f['doc']} */" for f in fmt["flags"]]
+    out += ["};", ""]
+    out += enum("dray_wait", "DRAY_WAIT_", fmt["waits"])
+    out += enum("dray_access", "DRAY_ACCESS_", fmt["accesses"])
+    out += enum("dray_status", "DRAY_STATUS_", fmt["statuses"])
+    out += struct("dray_desc", fmt["descriptor"], fmt["opcodes"])
+    out += struct("dray_completion", fmt["completion"])
+    out += struct("dray_shape", fmt["shape"])
+    return out + ["#ifdef __cplusplus", "}", "#endif", "", "#endif"]
+
+
+def zero_mask(fmt, op):
+    """64 bytes: the bits that must be zero in a descriptor of this opcode."""
+    mask = bytearray(b"\xff" * fmt["descriptor"]["size"])
+    allowed = EVERY_OPCODE | set(op["uses"])
+    used = [f for f in fmt["descriptor"]["fields"] if f["name"] in allowed] + op.get("args", [])
+    for field in used:
+        at, size = field["offset"], size_of(field["type"])
+        mask[at:at + size] = bytes(size)
+    taken = sum(1 << f["bit"] for f in fmt["flags"] if f["name"] in EVERY_FLAG + op.get("flags", []))
+    mask[2:4] = (0xffff & ~taken).to_bytes(2, "little")
+    return [int.from_bytes(mask[i:i + 8], "little") for i in range(0, 64, 8)]
+
+
+def field_row(field):
+    base, _ = split(field["type"])
+    return f"{{ \"{field['name']}\", {field['offset']}, {SIZES[base]} }}"
+
+
+def tables(fmt):
+    by_name = {f["name"]: f for f in fmt["descriptor"]["fields"]}
+    out = [MADE, "#include \"desc/format_tables.h\"", "",
+           "const struct dray_opcode_info dray_opcode_table[DRAY_OPCODE_COUNT] = {"]
+    for op in fmt["opcodes"]:
+        fields = [by_name[u] for u in op["uses"]] + op.get("args", [])
+        flags = " | ".join(f"DRAY_FLAG_{f}" for f in EVERY_FLAG + op.get("flags", []))
+        out += [f"    [DRAY_OP_{op['name']}] = {{",
+                f"        .name = \"{op['name'].lower()}\",",
+                f"        .reserved = {str(op.get('reserved', False)).lower()},",
+                f"        .flags = {flags},",
+                "        .zero = { " + ", ".join(f"0x{w:016x}" for w in zero_mask(fmt, op)) + " },",
+                f"        .field_count = {len(fields)},"]
+        if fields:
+            out += ["        .fields = { " + ", ".join(field_row(f) for f in fields) + " },"]
+        out += ["    },"]
+    out += ["};", ""]
+    for what, rows in (("flag", fmt["flags"]), ("status", fmt["statuses"]), ("wait", fmt["waits"]),
+                       ("access", fmt["accesses"])):
+        out += [f"const struct dray_name_info dray_{what}_table[] = {{"]
+        for row in rows:
+            number = 1 << row["bit"] if "bit" in row else row["number"]
+            out += [f"    {{ {number}, \"{row.get('text', row['name'].lower())}\", \"{row.get('doc', '')}\" }},"]
+        out += ["};", f"const size_t dray_{what}_count = {len(rows)};", ""]
+    return out
+
+
+def layout_table(title, what):
+    out = [f"## {title}, {what['size']} bytes", "", what["doc"], "",
+           "| bytes | field | type | meaning |", "|---|---|---|---|"]
+    for field in what["fields"]:
+        last = field["offset"] + size_of(field["type"]) - 1
+        span = f"{field['offset']}" if last == field["offset"] else f"{field['offset']}–{last}"
+        out.append(f"| {span} | `{field['name']}` | {field['type']} | {field['doc']} |")
+    return out + [""]
+
+
+def document(fmt):
+    out = ["# The wire format", "",
+           "Made by `tools/format.py` from `src/desc/format.toml`. Integers are little-endian; a field that an",
+           f"opcode does not use must be zero. This is version {fmt['version']}.", ""]
+    out += layout_table("Descriptor", fmt["descriptor"])
+    out += ["## Opcodes", "", "| number | opcode | what it does | fields used | argument bytes |",
+            "|---|---|---|---|---|"]
+    for op in fmt["opcodes"]:
+        uses = ", ".join(f"`{u}`" for u in op["uses"]) or "none"
+        args = "; ".join(f"{a['offset']}–{a['offset'] + size_of(a['type']) - 1} `{a['name']}` "
+                         f"({a['type']}): {a['doc']}" for a in op.get("args", [])) or "none"
+        out.append(f"| {op['number']} | {op['name']} | {op['doc']} | {uses} | {args} |")
+    out += ["", "## Flags", "", "Every opcode takes CHAIN, FENCE and NOTIFY; CRC belongs to COPY.", "",
+            "| bit | flag | meaning |", "|---|---|---|"]
+    out += [f"| {f['bit']} | {f['name']} | {f['doc']} |" for f in fmt["flags"]]
+    out += ["", "## Conditions of WAIT", "", "The flag stands on the left, as an unsigned 64-bit number.", "",
+            "| count | condition |", "|---|---|"]
+    out += [f"| {w['number']} | {w['name']} `{w['text']}` |" for w in fmt["waits"]]
+    out += [""] + layout_table("Shape", fmt["shape"]) + layout_table("Completion", fmt["completion"])
+    out += ["## Statuses", "", "| number | status | meaning |", "|---|---|---|"]
+    return out + [f"| {s['number']} | {s['name']} | {s['doc']} |" for s in fmt["statuses"]]
+
+
+def dictionary(fmt):
+    """Tokens for the fuzzers: opcode and version bytes for the ring, words for the assembler."""
+    out = ["# Made by tools/format.py from src/desc/format.toml."]
+    for op in fmt["opcodes"]:
+        out.append(f"\"\\x{op['number']:02x}\\x{fmt['version']:02x}\"")
+        out.append(f"\"{op['name'].lower()}\"")
+    out += [f"\"{f['name'].lower()}\"" for f in fmt["flags"]]
+    out += [f"\"{f['name']}=\"" for f in fmt["descriptor"]["fields"] if f["name"] not in ("opcode", "arg")]
+    for op in fmt["opcodes"]:
+        out += [f"\"{a['name']}=\"" for a in op.get("args", [])]
+    return list(dict.fromkeys(out))
+
+
+MAKERS = {"header": header, "tables": tables, "document": document, "dictionary": dictionary}
+
+
+def main():
+    if len(sys.argv) != 4 or sys.argv[1] not in MAKERS:
+        sys.exit(f"usage: format.py {'|'.join(MAKERS)} FORMAT.toml OUTPUT")
+    with open(sys.argv[2], "rb") as f:
+        fmt = tomllib.load(f)
+    for what in ("descriptor", "completion", "shape"):
+        check_layout(what, fmt[what]["fields"], fmt[what]["size"])
+    with open(sys.argv[3], "w", encoding="utf-8") as f:
+        f.write("\n".join(MAKERS[sys.argv[1]](fmt)) + "\n")
+
+
+main()

@@ -1,0 +1,11 @@
+#include "suites.h"
+
+const struct bench_suite *const bench_suites[] = {
+    &bench_suite_copy,
+    &bench_suite_sg,
+    &bench_suite_queue,
+    &bench_suite_strided,
+    &bench_suite_flag,
+    &bench_suite_offload,
+    NULL,
+};

@@ -113,15 +113,35 @@ def zero_mask(fmt, op):
     return [int.from_bytes(mask[i:i + 8], "little") for i in range(0, 64, 8)]
 
 
-def field_row(field):
+def field_row(field, words):
+    """A field as the assembler and the disassembler see it: keys and bit patterns are hexadecimal."""
     base, _ = split(field["type"])
-    return f"{{ \"{field['name']}\", {field['offset']}, {SIZES[base]} }}"
+    radix = "true" if base == "key" or field.get("hex", False) else "false"
+    named = f"dray_{words[field['name']][:-1]}_words" if field["name"] in words else "NULL"
+    return f"{{ \"{field['name']}\", {field['offset']}, {SIZES[base]}, {radix}, {named} }}"
+
+
+def zero_table(fmt):
+    """The engine's check of a descriptor reads one cache line of this. Numbers without an opcode: every bit."""
+    by_number = {op["number"]: op for op in fmt["opcodes"]}
+    out = ["_Alignas(64) const uint64_t dray_opcode_zero[DRAY_OPCODE_COUNT][8] = {"]
+    for number in range(max(by_number) + 1):
+        op = by_number.get(number)
+        words = zero_mask(fmt, op) if op else [0xffffffffffffffff] * 8
+        out += [f"    /* {op['name'].lower() if op else 'none'} */",
+                "    { " + ", ".join(f"0x{w:016x}" for w in words[:4]) + ",",
+                "      " + ", ".join(f"0x{w:016x}" for w in words[4:]) + " },"]
+    return out + ["};", ""]
 
 
 def tables(fmt):
     by_name = {f["name"]: f for f in fmt["descriptor"]["fields"]}
-    out = [MADE, "#include \"desc/format_tables.h\"", "",
-           "const struct dray_opcode_info dray_opcode_table[DRAY_OPCODE_COUNT] = {"]
+    out = [MADE, "#include \"desc/format_tables.h\"", ""]
+    out += zero_table(fmt)
+    for what in sorted({w for op in fmt["opcodes"] for w in op.get("words", {}).values()}):
+        names = ", ".join(f"\"{row['name'].lower()}\"" for row in fmt[what])
+        out += [f"static const char *const dray_{what[:-1]}_words[] = {{ {names}, NULL }};", ""]
+    out += ["const struct dray_opcode_info dray_opcode_table[DRAY_OPCODE_COUNT] = {"]
     for op in fmt["opcodes"]:
         fields = [by_name[u] for u in op["uses"]] + op.get("args", [])
         flags = " | ".join(f"DRAY_FLAG_{f}" for f in EVERY_FLAG + op.get("flags", []))
@@ -129,10 +149,9 @@ def tables(fmt):
                 f"        .name = \"{op['name'].lower()}\",",
                 f"        .reserved = {str(op.get('reserved', False)).lower()},",
                 f"        .flags = {flags},",
-                "        .zero = { " + ", ".join(f"0x{w:016x}" for w in zero_mask(fmt, op)) + " },",
                 f"        .field_count = {len(fields)},"]
         if fields:
-            out += ["        .fields = { " + ", ".join(field_row(f) for f in fields) + " },"]
+            out += ["        .fields = { " + ", ".join(field_row(f, op.get("words", {})) for f in fields) + " },"]
         out += ["    },"]
     out += ["};", ""]
     for what, rows in (("flag", fmt["flags"]), ("status", fmt["statuses"]), ("wait", fmt["waits"]),

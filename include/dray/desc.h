@@ -17,10 +17,13 @@ extern "C" {
 
 /* Limits that every engine of this version keeps. */
 enum {
-    DRAY_CHAIN_MAX = 65536, /* descriptors in one transaction */
-    DRAY_LINK_MAX = 64,     /* LINKs followed before the ring goes on */
+    DRAY_CHAIN_MAX = 65536,      /* descriptors in one transaction */
+    DRAY_LINK_MAX = 64,          /* LINKs followed before the ring goes on */
+    DRAY_LINK_COUNT_MAX = 65536, /* descriptors in the array of one LINK */
+    DRAY_LOOPS_MAX = 4,          /* loops of a shape */
 };
-#define DRAY_LENGTH_MAX ((uint64_t)1 << 62) /* bytes of one descriptor */
+#define DRAY_LENGTH_MAX  ((uint64_t)1 << 62) /* bytes of one descriptor */
+#define DRAY_ELEMENT_MAX ((uint32_t)1 << 30) /* bytes of one element of a shape */
 
 static inline void dray_prep(struct dray_desc *d, enum dray_opcode opcode)
 {
@@ -122,18 +125,23 @@ static inline void dray_prep_link(struct dray_desc *d, dray_key array, uint64_t 
     d->count = count;
 }
 
-/* What can be said of a descriptor without looking at regions: version, opcode, bits that must be zero,
- * counts and lengths. Returns DRAY_STATUS_OK or the status it would complete with. Any thread. */
+/* What can be said of a descriptor without looking at regions: version, opcode, bits that must be
+ * zero, counts, lengths, alignment of flags. Returns DRAY_STATUS_OK or the status it would complete
+ * with; where several things are wrong, the first in the order of that list. Any thread. */
 DRAY_API enum dray_status dray_desc_check(const struct dray_desc *d);
 
-/* The same for a shape; `length` is the descriptor's. */
+/* The same for a shape; `length` is the descriptor's: LENGTH when it is not element times all
+ * extents. */
 DRAY_API enum dray_status dray_shape_check(const struct dray_shape *shape, uint64_t length);
 
-/* Text form, one line, no newline: "copy dst_key=0x100001 dst_offset=0 ... flags=chain,crc". Fields that are
- * zero are left out. Writes at most size bytes, always terminated (when size > 0), and stores in *needed
- * the bytes a whole line takes with its terminator (needed may be NULL). Returns 0, or -ENOSPC when it was cut. A
- * descriptor that dray_desc_check refuses for version or opcode is written as 64 hexadecimal bytes
- * ("raw 0200…"). */
+/* Text form, one line, no newline: "copy src_key=0x100001 dst_key=0x200002 length=4096
+ * flags=chain,crc". Fields that are zero are left out. What that form cannot say (another version,
+ * an unknown opcode, bits that the opcode gives no meaning to) is written as the 64 bytes: "raw
+ * 0e01...". Nothing is lost either way: dray_desc_parse gives the same bytes again. Writes at most
+ * size bytes, always terminated (when size > 0), and stores in *needed the bytes a whole line takes
+ * with its terminator (needed may be NULL; DRAY_TEXT_MAX is always enough). Returns 0, or -ENOSPC
+ * when it was cut. Any thread. */
+#define DRAY_TEXT_MAX 320
 DRAY_API int dray_desc_print(const struct dray_desc *d, char *text, size_t size, size_t *needed);
 
 /* Where a text form went wrong. */
@@ -144,7 +152,10 @@ struct dray_text_error {
     char expected[160]; /* what could have stood there */
 };
 
-/* The inverse of dray_desc_print. Returns 0; -EINVAL and *error (may be NULL) when the line is not one. */
+/* The inverse of dray_desc_print. Fields in any order, each at most once; numbers in base 10 or,
+ * after 0x, 16; blanks around. Whether the descriptor makes sense is dray_desc_check's business.
+ * Returns 0; -EINVAL and *error (may be NULL) when the line is not one, and then *d is not touched.
+ * Any thread. */
 DRAY_API int dray_desc_parse(const char *line, struct dray_desc *d, struct dray_text_error *error);
 
 /* Names as in the text form; "?" for numbers that have none. Static storage. */

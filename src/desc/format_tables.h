@@ -14,15 +14,16 @@ enum {
 /* A field of a descriptor that one opcode gives a meaning to. */
 struct dray_field_info {
     const char *name;
-    uint8_t offset; /* bytes from the start of the descriptor */
-    uint8_t size;   /* bytes: 1, 2, 4 or 8 */
+    uint8_t offset;           /* bytes from the start of the descriptor */
+    uint8_t size;             /* bytes: 1, 2, 4 or 8 */
+    bool hex;                 /* the text form writes it in base 16 */
+    const char *const *words; /* its values by name, NULL past the last; NULL: a number */
 };
 
 struct dray_opcode_info {
     const char *name; /* NULL: no such opcode */
     bool reserved;    /* known, executed by no engine of this version */
     uint16_t flags;   /* DRAY_FLAG_* it takes */
-    uint64_t zero[8]; /* the bits that must be zero, as the descriptor's eight words */
     unsigned field_count;
     struct dray_field_info fields[DRAY_OPCODE_FIELDS_MAX];
 };
@@ -33,6 +34,8 @@ struct dray_name_info {
     const char *doc;
 };
 
+/* The bits that must be zero, as the descriptor's eight words: one cache line for each opcode. */
+extern const uint64_t dray_opcode_zero[DRAY_OPCODE_COUNT][8];
 extern const struct dray_opcode_info dray_opcode_table[DRAY_OPCODE_COUNT];
 extern const struct dray_name_info dray_flag_table[];
 extern const size_t dray_flag_count;

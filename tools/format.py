@@ -197,6 +197,68 @@ def document(fmt):
     return out + [f"| {s['number']} | {s['name']} | {s['doc']} |" for s in fmt["statuses"]]
 
 
+def manual_text(text):
+    """For scdoc, where these begin bold, underlined and escapes."""
+    return "".join("\\" + c if c in "\\*_" else c for c in text)
+
+
+def manual_table(heads, rows):
+    """The first row of an scdoc table carries the alignment of its columns."""
+    out = []
+    for row in [[f"*{h}*" for h in heads]] + [[manual_text(str(cell)) for cell in row] for row in rows]:
+        first = not out
+        out += [f"{'][' if first else '| '} {row[0]}"]
+        out += [f"{':[' if first else ': '} {cell}" for cell in row[1:]]
+    return out + [""]
+
+
+def manual_layout(title, what):
+    rows = []
+    for field in what["fields"]:
+        last = field["offset"] + size_of(field["type"]) - 1
+        span = field["offset"] if last == field["offset"] else f"{field['offset']}-{last}"
+        rows.append((span, field["name"], field["type"], field["doc"]))
+    return [f"# {title}, {what['size']} BYTES", "", manual_text(what["doc"]), ""] + \
+        manual_table(("bytes", "field", "type", "meaning"), rows)
+
+
+def manual_opcode(op):
+    flags = ", ".join(EVERY_FLAG + op.get("flags", []))
+    out = [f"*{op['name']}* ({op['number']})", f"\t{manual_text(op['doc'])}.", ""]
+    if not op.get("reserved", False):
+        uses = manual_text(", ".join(op["uses"]) or "none")
+        out += [f"\tFields: {uses}. Flags: {flags}.", ""]
+    for arg in op.get("args", []):
+        last = arg["offset"] + size_of(arg["type"]) - 1
+        out += [f"\tBytes {arg['offset']}-{last}, _{arg['name']}_ ({arg['type']}): {manual_text(arg['doc'])}.", ""]
+    return out
+
+
+def manual(fmt):
+    """dray-format(5), for scdoc."""
+    out = ["dray-format(5)", "", "# NAME", "", "dray-format - the wire format of descriptors, shapes and completions",
+           "", "# DESCRIPTION", "",
+           f"This is version {fmt['version']}. Integers are little-endian; a field that an opcode does not use must",
+           "be zero, and so must every flag it does not take. In C the structures are in dray/format.h.", ""]
+    out += manual_layout("DESCRIPTOR", fmt["descriptor"]) + ["# OPCODES", ""]
+    for op in fmt["opcodes"]:
+        out += manual_opcode(op)
+    out += ["# FLAGS", ""]
+    out += manual_table(("bit", "flag", "meaning"), [(f["bit"], f["name"], f["doc"]) for f in fmt["flags"]])
+    out += ["# CONDITIONS OF WAIT", "", "The flag stands on the left, as an unsigned 64-bit number.", ""]
+    out += manual_table(("count", "name", "condition"), [(w["number"], w["name"].lower(), w["text"]) for w in fmt["waits"]])
+    out += manual_layout("SHAPE", fmt["shape"]) + manual_layout("COMPLETION", fmt["completion"])
+    out += ["# STATUSES", ""]
+    out += manual_table(("number", "status", "meaning"), [(s["number"], s["name"], s["doc"]) for s in fmt["statuses"]])
+    return out + ["# TEXT FORM", "",
+                  "One line: the opcode, then name=value for each field that is not zero, then user\\_data, then",
+                  "flags=NAME,NAME. Numbers are in base 10, or after 0x in base 16; the count of WAIT may be a name.", "",
+                  "\tcopy src\\_key=0x100001 src\\_offset=512 dst\\_key=0x200002 length=4096 flags=chain,crc", "",
+                  "What that cannot say (another version, an unknown opcode, bits without a meaning) is the 64 bytes",
+                  "as they are: raw and 128 hexadecimal digits.", "",
+                  "# SEE ALSO", "", "*dray_desc*(3)"]
+
+
 def dictionary(fmt):
     """Tokens for the fuzzers: opcode and version bytes for the ring, words for the assembler."""
     out = ["# Made by tools/format.py from src/desc/format.toml."]
@@ -210,7 +272,7 @@ def dictionary(fmt):
     return list(dict.fromkeys(out))
 
 
-MAKERS = {"header": header, "tables": tables, "document": document, "dictionary": dictionary}
+MAKERS = {"header": header, "tables": tables, "document": document, "manual": manual, "dictionary": dictionary}
 
 
 def main():

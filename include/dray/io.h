@@ -34,6 +34,16 @@ static inline void dray_io_store32(uint32_t *p, uint32_t value)
     __atomic_store_n(p, value, __ATOMIC_RELAXED);
 }
 
+static inline uint64_t dray_io_load64(const uint64_t *p)
+{
+    return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+static inline void dray_io_store64(uint64_t *p, uint64_t value)
+{
+    __atomic_store_n(p, value, __ATOMIC_RELAXED);
+}
+
 /* Acquire load: what its partner wrote before publishing is visible after it. */
 static inline uint32_t dray_io_observe32(const uint32_t *p)
 {

@@ -36,9 +36,10 @@ enum {
 
 /* When the engine notifies (writes to the eventfd of a consumer that has armed it). */
 struct dray_moderation {
-    uint32_t count;      /* after so many completions; 0 or 1: each */
-    uint64_t timeout_ns; /* or so long after the first that is not notified yet; 0: no timer (count alone) */
-    bool adaptive;       /* count follows the rate of completions: 1 when idle, up to `count` under load */
+    uint32_t count;      /* after so many completions, at most DRAY_DEPTH_MAX; 0 or 1: each */
+    uint64_t timeout_ns; /* or so long after the first not notified yet; 0: no timer (count alone) */
+    bool adaptive;       /* count follows the rate: 1 when idle, up to `count` when so many are expected
+                            within timeout_ns (0: 20 us) */
 };
 
 struct dray_queue_options {
@@ -68,8 +69,9 @@ DRAY_API struct dray_shape *dray_queue_shape(struct dray_queue *queue, const str
 /* Free descriptors now. */
 DRAY_API uint32_t dray_queue_space(struct dray_queue *queue);
 
-/* Makes what was filled visible to the engine, up to the last transaction that is closed: descriptors that end in an open
- * CHAIN stay behind until it is closed. Returns how many descriptors were published. */
+/* Makes what was filled visible to the engine, up to the last transaction that is closed: descriptors that
+ * end in an open CHAIN stay behind until it is closed. An open CHAIN that fills the whole ring could never be
+ * closed: it is published, and completes with CHAIN. Returns how many descriptors were published. */
 DRAY_API uint32_t dray_queue_publish(struct dray_queue *queue);
 
 /* Tells the engine. Inline engines do their work here. */
@@ -85,32 +87,35 @@ DRAY_API const struct dray_completion *dray_queue_peek(struct dray_queue *queue)
 DRAY_API uint32_t dray_queue_reap(struct dray_queue *queue, struct dray_completion *completions,
                                   uint32_t max);
 
-/* Peek; if there is none, polls a little, then sleeps. *completion stays valid until seen. Returns 0; -ETIME after timeout_ns
- * (UINT64_MAX: never); -EBADMSG when the ring was found corrupt (a hostile producer) and the queue stands
- * still. */
+/* Peek; if there is none, polls a little, then sleeps, under the moderation of the queue. *completion stays
+ * valid until seen. Returns 0; -ETIME after timeout_ns (UINT64_MAX: never); and, when all that was completed has
+ * been delivered, -EBADMSG if the ring was found corrupt (a hostile producer or engine) and the queue
+ * stands still, or -ESHUTDOWN if its owner has destroyed an imported queue. */
 DRAY_API int dray_queue_wait(struct dray_queue *queue, const struct dray_completion **completion,
                              uint64_t timeout_ns);
 
-/* Gives `count` completions back to the engine. */
+/* Gives `count` completions back to the engine, oldest first; not more than there are. */
 DRAY_API void dray_queue_seen(struct dray_queue *queue, uint32_t count);
 
-/* For an event loop: an eventfd that becomes readable when the engine notifies. It notifies only once for each arming:
- * read it, reap until peek is NULL, then arm again. */
+/* For an event loop: an eventfd that becomes readable when the engine notifies, or when the ring was found
+ * corrupt (wait with timeout 0 tells). It notifies only once for each arming: read it, reap until peek is
+ * NULL, then arm again. It may become readable without need. */
 DRAY_API int dray_queue_event_fd(const struct dray_queue *queue);
 
 /* Arms the notification. Returns false if completions are waiting already: then reap, do not sleep. */
 DRAY_API bool dray_queue_arm(struct dray_queue *queue);
 
-/* Changes the moderation; takes effect with the next completion. Returns 0, -EINVAL. */
+/* Changes the moderation; takes effect with the next completion. Any thread. Returns 0, -EINVAL, -ENOTSUP (an
+ * imported queue: it is its owner's). */
 DRAY_API int dray_queue_moderate(struct dray_queue *queue,
                                  const struct dray_moderation *moderation);
 
-/* Changes the rate limit, bytes a second; 0: none. */
+/* Changes the rate limit, bytes a second; 0: none. Any thread. No effect on an imported queue. */
 DRAY_API void dray_queue_limit_rate(struct dray_queue *queue, uint64_t rate_bytes_per_s);
 
 struct dray_queue_stats {
-    uint64_t completions;
-    uint64_t notifications; /* eventfd writes */
+    uint64_t completions;   /* written by the engine; imported: seen here */
+    uint64_t notifications; /* eventfd writes; imported: 0 */
     uint32_t number;        /* as in fault records */
 };
 

@@ -4,8 +4,9 @@
 
 #include "queue/port.h"
 
-/* How the user's side reaches its engine. `service` is set for engines that work in the caller's thread (inline,
- * help): it is not a doorbell but the engine itself. The doorbell of the others is an eventfd. */
+/* How the user's side reaches its engine. `service` is set for engines that work in the caller's
+ * thread (inline, help): it is not a doorbell but the engine itself. The doorbell of the others is
+ * an eventfd. */
 struct dray_binding {
     void (*service)(struct dray_port *port); /* NULL: not in the caller's thread */
     bool service_on_doorbell;                /* inline: in doorbell and peek; help: only in wait */

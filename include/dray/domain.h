@@ -35,7 +35,7 @@ enum {
 enum {
     DRAY_READ = 1,  /* engines may read it */
     DRAY_WRITE = 2, /* engines may write it */
-    DRAY_PIN = 4,   /* memory only: locked in RAM (mlock) until unmapped */
+    DRAY_PIN = 4,   /* memory, pieces, flags: locked in RAM (mlock) until unmapped */
 };
 
 enum dray_region_kind {
@@ -63,7 +63,8 @@ DRAY_API int dray_domain_destroy(struct dray_domain **domain);
 
 /* The bytes stay the caller's: they must stay valid until unmap has returned. Returns 0; -EINVAL (no length, no
  * right, unknown bits, range that wraps); -ENOSPC (no free region); with DRAY_PIN -EPERM or -ENOMEM
- * when RLIMIT_MEMLOCK forbids it (dray_domain_error says the numbers). */
+ * when RLIMIT_MEMLOCK forbids it (dray_domain_error says the numbers), -EFAULT when part is not mapped. Pins of
+ * one page nest within a domain; not with the program's own mlock, nor across domains. */
 DRAY_API int dray_map_memory(struct dray_domain *domain, void *base, size_t length, unsigned access,
                              dray_key *key);
 
@@ -73,11 +74,13 @@ DRAY_API int dray_map_pieces(struct dray_domain *domain, const struct iovec *pie
                              unsigned access, dray_key *key);
 
 /* A regular file or block device, by offset. The descriptor is duplicated: closing fd afterwards is
- * safe. Its open mode must allow the rights (-EACCES); another kind of file is -EINVAL. Reading past the end
- * of the file completes with END; writing past it extends it. */
+ * safe. Returns 0; -EBADF; -EACCES when its open mode does not allow the rights; -EINVAL for another kind of
+ * file, or one to be written that was opened with O_APPEND (writes would not land at their offsets); -EMFILE,
+ * -ENOMEM, -ENOSPC. Reading past the end of the file completes with END; writing past it extends it. */
 DRAY_API int dray_map_file(struct dray_domain *domain, int fd, unsigned access, dray_key *key);
 
-/* A pipe, socket or character device: offsets are zero, bytes come and go in order. Duplicated likewise. */
+/* A pipe, socket or character device: offsets are zero, bytes come and go in order. Duplicated likewise; same
+ * errors. */
 DRAY_API int dray_map_stream(struct dray_domain *domain, int fd, unsigned access, dray_key *key);
 
 /* `count` 64-bit words, aligned to 8 (-EINVAL). */

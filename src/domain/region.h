@@ -1,16 +1,17 @@
 /*
- * The hot side of a domain: how an engine looks a key up, and how unmap knows that it no longer does.
+ * The hot side of a domain: how an engine looks a key up, and how unmap knows that it no longer
+ * does.
  *
- * A reader (one for each queue that an engine serves) enters before it looks keys up and leaves when it no longer
- * holds what it found. Unmap clears the slot's key, then waits until every reader has left or entered
- * again since:
+ * A reader (one for each queue that an engine serves) enters before it looks keys up and leaves
+ * when it no longer holds what it found. Unmap clears the slot's key, then waits until every reader
+ * has left or entered again since:
  *
  *      reader                               unmap
  *      epoch := domain's epoch (swap)       slot.key := 0 (swap)
  *      key := slot.key                      for each reader: wait while epoch is old and not 0
  *
- * Each side writes, then reads the other's word, both sequentially consistent, so at least one sees the other:
- * either the reader finds the key gone, or unmap finds the reader inside.
+ * Each side writes, then reads the other's word, both sequentially consistent, so at least one sees
+ * the other: either the reader finds the key gone, or unmap finds the reader inside.
  */
 #ifndef DRAY_DOMAIN_REGION_H
 #define DRAY_DOMAIN_REGION_H
@@ -24,23 +25,24 @@ enum {
     DRAY_KEY_INDEX_MASK = (1 << DRAY_KEY_INDEX_BITS) - 1,
 };
 
-/* What map keeps of a region beyond its slot: pieces, descriptors of files, what was pinned. */
+/* What map keeps of a region beyond its slot: pieces, descriptors of files. */
 struct dray_region;
 
-/* One region as engines see it. 32 bytes: two to a cache line, none across two. Written by map before
- * the key is published, and not again before unmap has waited for the readers. */
+/* One region as engines see it. 32 bytes: two to a cache line, none across two. Written by map
+ * before the key is published, and not again before unmap has waited for the readers. */
 struct dray_slot {
     _Atomic uint32_t key; /* 0: not mapped */
     uint8_t kind;         /* enum dray_region_kind */
-    uint8_t access;       /* DRAY_READ | DRAY_WRITE */
-    uint16_t reserved;
+    uint8_t access;       /* DRAY_READ | DRAY_WRITE | DRAY_PIN */
+    uint16_t generation;  /* of the last key; map's own, outlives the region */
     uint64_t length;
     void *base;                 /* MEMORY, FLAGS: the first byte */
-    struct dray_region *region; /* PIECES, FILE, STREAM and pinned memory; else NULL */
+    struct dray_region *region; /* PIECES, FILE, STREAM; else NULL */
 };
 _Static_assert(sizeof(struct dray_slot) == 32, "two slots to a cache line");
 
-/* Pieces of a scattered region; `start` has count + 1 entries, the last is the length of the whole. */
+/* Pieces of a scattered region; `start` has count + 1 entries, the last is the length of the whole.
+ */
 struct dray_pieces {
     size_t count;
     const struct iovec *piece;
@@ -50,10 +52,10 @@ struct dray_pieces {
 const struct dray_pieces *dray_region_pieces(const struct dray_region *region);
 /* The piece that holds `offset` (< length), by binary search. */
 size_t dray_pieces_find(const struct dray_pieces *pieces, uint64_t offset);
-/* The piece, if any, whose memory holds a byte of [base, base + size), and the lowest such byte's region
- * offset; false if none. For overlap checks; O(log count). */
-bool dray_pieces_overlap(const struct dray_region *region, const void *base, uint64_t size,
-                         uint64_t *offset);
+/* Whether a byte of the region's range [offset, offset + length) lies in memory
+ * [base, base + size). O(log count) where pieces do not overlap each other. */
+bool dray_pieces_overlap(const struct dray_region *region, uint64_t offset, uint64_t length,
+                         const void *base, uint64_t size);
 
 /* FILE and STREAM. */
 struct dray_region_fd {
@@ -87,7 +89,8 @@ void dray_reader_unregister(struct dray_domain *domain, struct dray_reader *read
 
 static inline void dray_reader_enter(struct dray_table *table, struct dray_reader *reader)
 {
-    uint64_t epoch = atomic_load_explicit(&table->epoch, memory_order_relaxed);
+    /* Acquire: who takes the number of an unmap must also find its key gone. */
+    uint64_t epoch = atomic_load_explicit(&table->epoch, memory_order_acquire);
     atomic_exchange_explicit(&reader->epoch, epoch, memory_order_seq_cst);
 }
 
@@ -96,8 +99,8 @@ static inline void dray_reader_leave(struct dray_reader *reader)
     atomic_store_explicit(&reader->epoch, 0, memory_order_release);
 }
 
-/* Looks a key up and checks right and bounds. Inside a reader; *slot is valid until it leaves. Hot: at
- * most 5 ns. On a fault *slot is not set. */
+/* Looks a key up and checks right and bounds. Inside a reader; *slot is valid until it leaves. Hot:
+ * at most 5 ns. On a fault *slot is not set. */
 static inline enum dray_status dray_resolve(const struct dray_table *table, dray_key key,
                                             uint64_t offset, uint64_t length, unsigned access,
                                             const struct dray_slot **slot)
@@ -125,16 +128,16 @@ void dray_domain_release(struct dray_domain *domain);
 /* A number for a new queue, from 1. */
 uint32_t dray_domain_queue_number(struct dray_domain *domain);
 
-/* Those that may sleep in a WAIT: woken by SIGNAL and dray_flag_store. `wake` is called from any thread,
- * under the list's lock: it must not block or call back. */
+/* Those that may sleep in a WAIT: woken by SIGNAL and dray_flag_store. `wake` is called from any
+ * thread, under the list's lock: it must not block or call back. */
 struct dray_waiter {
     struct dray_waiter *next;
     void (*wake)(struct dray_waiter *waiter);
 };
 void dray_domain_add_waiter(struct dray_domain *domain, struct dray_waiter *waiter);
 void dray_domain_remove_waiter(struct dray_domain *domain, struct dray_waiter *waiter);
-/* Cheap when nobody sleeps: a sequentially consistent load of the count of sleepers, after the flag was
- * written with a sequentially consistent operation. */
+/* Cheap when nobody sleeps: a sequentially consistent load of the count of sleepers, after the flag
+ * was written with a sequentially consistent operation. */
 void dray_domain_wake(struct dray_domain *domain);
 /* Around a sleep: count the sleepers (swap), look at the flag again, sleep. */
 void dray_domain_sleep_begin(struct dray_domain *domain);

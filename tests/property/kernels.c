@@ -138,7 +138,10 @@ static void copy_batch(const struct dray_kernels *k, struct arena *arena, struct
         to += n;
         assert_true(to <= arena->size);
     }
-    k->copy_batch(items, count, known, stream);
+    size_t first = below(random, count + 1);
+    size_t fetched = k->copy_batch(items, first, known, 0, stream);
+    assert_true(fetched <= known - first);
+    k->copy_batch(items + first, count - first, known - first, fetched, stream);
 }
 
 /* Neighbours that overlap each other and themselves: in order, each like memmove. */
@@ -153,7 +156,7 @@ static void copy_batch_tangled(const struct dray_kernels *k, struct arena *arena
         items[i] = (struct dray_copy_item){ arena->real + to, arena->real + from, n };
         memmove(arena->twin + to, arena->twin + from, n);
     }
-    k->copy_batch(items, count, count, next(random) & 1);
+    k->copy_batch(items, count, count, 0, next(random) & 1);
 }
 
 /* A stride of at least row bytes whose rows all fit into room, either way up; the offset of row 0.

@@ -210,7 +210,7 @@ static void check_ends(const struct dray_kernels *k)
             k->copy_stream(dst, src, n);
             assert_int_equal(k->crc32c(0, dst, n), k->crc32c(0, src, n));
             k->fill(dst, "0123456789abcdef", 16, n, side & 1);
-            k->copy_batch(&item, 1, 1, side & 1);
+            k->copy_batch(&item, 1, 1, 0, side & 1);
             assert_memory_equal(dst, src, n);
             k->copy_crc32c(0, dst, src, n, side & 1);
             k->rows(dst, (ptrdiff_t)(n / 2), src, (ptrdiff_t)(n / 2), n / 2, 2, side & 1);

@@ -43,5 +43,12 @@ static inline vec vec_lanes(const char *p, ptrdiff_t stride)
     return _mm512_mask_broadcast_i32x4(v, 0xf000, _mm_loadu_si128((const void *)(p + 3 * stride)));
 }
 
+/*
+ * Every processor with AVX-512 has the fast string instructions too (ERMS). Over 4 KiB they win
+ * wherever the bytes do not already lie in the first-level cache: 1.4 times in the second level,
+ * and 1.1 to 1.5 times from 1 to 16 MiB.
+ */
+#define COPY_STRING_MIN 4097
+
 #define UNPACK(half, bits) _mm512_unpack##half##_epi##bits
 #include "engine/cpu/kernel_simd.inc"

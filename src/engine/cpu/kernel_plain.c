@@ -10,13 +10,15 @@ static void plain_copy(void *dst, const void *src, size_t n)
         memmove(dst, src, n);
 }
 
-static void plain_copy_batch(const struct dray_copy_item *items, size_t count, size_t known,
-                             bool stream)
+static size_t plain_copy_batch(const struct dray_copy_item *items, size_t count, size_t known,
+                               size_t fetched, bool stream)
 {
     (void)known;
+    (void)fetched;
     (void)stream;
     for (size_t i = 0; i < count; i++)
         plain_copy(items[i].dst, items[i].src, items[i].n);
+    return 0;
 }
 
 static void plain_rows(void *dst, ptrdiff_t dst_stride, const void *src, ptrdiff_t src_stride,

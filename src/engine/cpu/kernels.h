@@ -42,11 +42,14 @@ struct dray_kernels {
     void (*copy_stream)(void *dst, const void *src, size_t n);
 
     /*
-     * Copies items[0..count) in order, fetching each source ahead of its turn. items[count..known)
-     * are not copied: they are what the next call will be asked for, so that their sources can be
-     * on the way by then. known >= count.
+     * Copies items[0..count) in order, fetching the sources ahead of their turn.
+     * items[count..known) are not copied: the next call will be asked for them, so their sources
+     * are fetched too; known
+     * >= count. fetched says how many of the first items an earlier call has fetched already: 0, or
+     * what that call returned.
      */
-    void (*copy_batch)(const struct dray_copy_item *items, size_t count, size_t known, bool stream);
+    size_t (*copy_batch)(const struct dray_copy_item *items, size_t count, size_t known,
+                         size_t fetched, bool stream);
 
     /*
      * Copies a rectangle: rows runs of row_bytes contiguous bytes, strides in bytes, of any sign.

@@ -5,8 +5,8 @@
  *   pio    the calling CPU, word by word: the baseline that DMA replaces
  *   cpu    SIMD copies, by the caller, by worker threads, or by both
  *
- * An engine is opened on one domain and serves any number of queues. Threads: open, close and the questions are for
- * any thread; close after the queues are destroyed.
+ * An engine is opened on one domain and serves any number of queues. Threads: open, close and the
+ * questions are for any thread; close after the queues are destroyed.
  */
 #ifndef DRAY_ENGINE_H
 #define DRAY_ENGINE_H
@@ -32,42 +32,45 @@ struct dray_engine_options {
     size_t size;         /* sizeof this structure */
     enum dray_mode mode; /* */
     unsigned workers;    /* threads, 1 to 64; 0: one */
-    uint64_t spin_ns;    /* how long an idle worker polls before it sleeps; 0: 50 us; UINT64_MAX: always */
+    uint64_t
+        spin_ns; /* how long an idle worker polls before it sleeps; 0: 50 us; UINT64_MAX: always */
     const char *kernels; /* plain, sse2, avx2, avx512; NULL: DRAY_CPU, or the best this CPU has */
-    int first_cpu;       /* workers are bound to this CPU and those after it; -1 or 0 with pin false: not bound */
-    bool bind;           /* whether first_cpu counts */
-    uint64_t split_min;  /* copies of at least so many bytes are split over the workers; 0: the profile's */
+    int first_cpu; /* workers are bound to this CPU and those after it; -1 or 0 with pin false: not
+                      bound */
+    bool bind;     /* whether first_cpu counts */
+    uint64_t split_min; /* copies of at least so many bytes are split over the workers; 0: the
+                           profile's */
 };
 
-/* Opens the engine `name` on a domain; "auto" is the best that can be had here. Options may be NULL. Returns
- * 0; -ENOENT no such engine; -ENOTSUP not on this computer (dray_engine_probe says why); -EINVAL; -ENOMEM;
- * -EAGAIN when threads cannot be made. */
+/* Opens the engine `name` on a domain; "auto" is the best that can be had here. Options may be
+ * NULL. Returns 0; -ENOENT no such engine; -ENOTSUP not on this computer (dray_engine_probe says
+ * why); -EINVAL; -ENOMEM; -EAGAIN when threads cannot be made. */
 DRAY_API int dray_engine_open(struct dray_engine **engine, struct dray_domain *domain,
                               const char *name, const struct dray_engine_options *options);
 
-/* Ends its threads and detaches from the domain; sets *engine to NULL, so that a second call does nothing.
- * Returns 0, or -EBUSY while it has queues (then nothing was done). */
+/* Ends its threads and detaches from the domain; sets *engine to NULL, so that a second call does
+ * nothing. Returns 0, or -EBUSY while it has queues (then nothing was done). */
 DRAY_API int dray_engine_close(struct dray_engine **engine);
 
 /* What an engine can do and what it costs to ask it. The plan's input. */
 struct dray_limits {
-    uint64_t segment_max;    /* bytes in one descriptor */
-    uint32_t segments_max;   /* descriptors in one transaction */
-    uint32_t alignment;      /* of addresses and lengths, bytes, a power of two; 1: any */
-    uint64_t boundary;       /* a segment must not cross a multiple of this; 0: none */
-    uint32_t address_bits;   /* 64: any */
+    uint64_t segment_max;  /* bytes in one descriptor */
+    uint32_t segments_max; /* descriptors in one transaction */
+    uint32_t alignment;    /* of addresses and lengths, bytes, a power of two; 1: any */
+    uint64_t boundary;     /* a segment must not cross a multiple of this; 0: none */
+    uint32_t address_bits; /* 64: any */
 };
 
 struct dray_capabilities {
     const char *name;
     const char *summary;
-    uint32_t opcodes;          /* bit n: executes opcode n */
+    uint32_t opcodes; /* bit n: executes opcode n */
     struct dray_limits limits;
-    bool coherent;             /* no cache maintenance needed round its transfers */
-    bool moves;                /* false for null */
-    unsigned workers;          /* threads now */
+    bool coherent;    /* no cache maintenance needed round its transfers */
+    bool moves;       /* false for null */
+    unsigned workers; /* threads now */
     enum dray_mode mode;
-    const char *kernels;       /* SIMD variant in use; NULL where that means nothing */
+    const char *kernels; /* SIMD variant in use; NULL where that means nothing */
 };
 
 DRAY_API void dray_engine_capabilities(const struct dray_engine *engine,

@@ -7,8 +7,8 @@
  * header that gives the same functions its own meaning, and compiles the same source again. No
  * function pointer on the host's path.
  *
- * Orders are those of C11. `publish` is a release store and `observe` an acquire load: they are used
- * in pairs, and each use names its partner.
+ * Orders are those of C11. `publish` is a release store and `observe` an acquire load: they are
+ * used in pairs, and each use names its partner.
  */
 #ifndef DRAY_IO_H
 #define DRAY_IO_H
@@ -107,7 +107,8 @@ static inline void dray_io_mmio_write32(volatile uint32_t *reg, uint32_t value)
     *reg = value;
 }
 
-/* Cache maintenance, for memory that a device reads or writes without snooping. This host is coherent. */
+/* Cache maintenance, for memory that a device reads or writes without snooping. This host is
+ * coherent. */
 static inline void dray_io_clean(const void *p, size_t size)
 {
     (void)p;

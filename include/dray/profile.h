@@ -26,22 +26,23 @@ struct dray_profile {
 /* Built-in values, measured on one machine; their source is in src/base/profile.c. */
 DRAY_API void dray_profile_default(struct dray_profile *profile);
 
-/* Reads an INI file; what it does not name keeps its value. Returns 0; -errno of opening; -EINVAL with file, line, what was
- * found and what was expected in `error` (may be NULL). */
+/* Reads an INI file; what it does not name keeps its value. Returns 0; -errno of opening; -EINVAL
+ * with file, line, what was found and what was expected in `error` (may be NULL). */
 DRAY_API int dray_profile_read(struct dray_profile *profile, const char *path, char *error,
                                size_t error_size);
 
 /* Writes it whole: to a temporary file, then renamed. Returns 0 or -errno. */
 DRAY_API int dray_profile_write(const struct dray_profile *profile, const char *path);
 
-/* Where the profile of this user lies: $DRAY_PROFILE, or dray/profile.ini under $XDG_CONFIG_HOME or ~/.config.
- * Returns 0, -ENAMETOOLONG, -ENOENT when there is no home. */
+/* Where the profile of this user lies: $DRAY_PROFILE, or dray/profile.ini under $XDG_CONFIG_HOME or
+ * ~/.config. Returns 0, -ENAMETOOLONG, -ENOENT when there is no home. */
 DRAY_API int dray_profile_path(char *path, size_t size);
 
 /* The user's profile if there is one, else the default. Never fails. */
 DRAY_API void dray_profile_load(struct dray_profile *profile);
 
-/* Break-even size S* = t_p / (1/B_c - 1/B): from here on the engine is quicker than the CPU. UINT64_MAX when it never is. */
+/* Break-even size S* = t_p / (1/B_c - 1/B): from here on the engine is quicker than the CPU.
+ * UINT64_MAX when it never is. */
 DRAY_API uint64_t dray_profile_break_even(const struct dray_profile *profile);
 
 /* Coalescing threshold g* = B * t_o: a gap smaller than this costs less than a descriptor. */

@@ -1,8 +1,8 @@
 /*
  * Text programs: regions, queues and transfers in a file, run on real memory and real files.
  *
- * The grammar is in docs/program.md. A program is parsed once and may be run many times; each run makes
- * its regions anew.
+ * The grammar is in docs/program.md. A program is parsed once and may be run many times; each run
+ * makes its regions anew.
  */
 #ifndef DRAY_PROGRAM_H
 #define DRAY_PROGRAM_H
@@ -18,24 +18,24 @@ extern "C" {
 struct dray_program;
 struct dray_report;
 
-/* Parses `length` bytes of text; `name` stands in error messages. Returns 0; -EINVAL and *error; -ENOMEM. The
- * program copies what it needs. */
+/* Parses `length` bytes of text; `name` stands in error messages. Returns 0; -EINVAL and *error;
+ * -ENOMEM. The program copies what it needs. */
 DRAY_API int dray_program_parse(struct dray_program **program, const char *text, size_t length,
                                 const char *name, struct dray_text_error *error);
 
 DRAY_API void dray_program_free(struct dray_program **program);
 
 struct dray_program_options {
-    size_t size;                         /* sizeof this structure */
-    const char *directory;               /* relative file names start here; NULL: the current directory */
-    const char *engine;                  /* in place of every `engine auto`; NULL: auto */
-    const struct dray_profile *profile;  /* NULL: dray_profile_load */
-    uint64_t timeout_ns;                 /* for the whole run; 0: 60 s */
+    size_t size;           /* sizeof this structure */
+    const char *directory; /* relative file names start here; NULL: the current directory */
+    const char *engine;    /* in place of every `engine auto`; NULL: auto */
+    const struct dray_profile *profile; /* NULL: dray_profile_load */
+    uint64_t timeout_ns;                /* for the whole run; 0: 60 s */
 };
 
-/* Runs it. Returns 0 when every transfer succeeded and every expectation held; -EIO when not (*report says
- * which and where); other -errno when it could not be bound (file not found, no such engine): the message is
- * in the report too. *report is always set, unless -ENOMEM; free it. */
+/* Runs it. Returns 0 when every transfer succeeded and every expectation held; -EIO when not
+ * (*report says which and where); other -errno when it could not be bound (file not found, no such
+ * engine): the message is in the report too. *report is always set, unless -ENOMEM; free it. */
 DRAY_API int dray_program_run(const struct dray_program *program,
                               const struct dray_program_options *options,
                               struct dray_report **report);

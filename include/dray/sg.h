@@ -33,12 +33,12 @@ struct dray_sg_cursor {
 /* Sum of the lengths in *total. Returns 0, or -EOVERFLOW. */
 DRAY_API int dray_sg_length(const struct dray_sg *list, uint64_t *total);
 
-/* The next run of at most `max` bytes that lies in one segment; moves the cursor past it. Empty segments are
- * skipped. Returns false at the end of the list. */
+/* The next run of at most `max` bytes that lies in one segment; moves the cursor past it. Empty
+ * segments are skipped. Returns false at the end of the list. */
 DRAY_API bool dray_sg_next(struct dray_sg_cursor *cursor, uint64_t max, struct dray_segment *run);
 
-/* The next run that is contiguous in both lists, at most `max` bytes: the step of a zip. Moves both cursors.
- * Returns false when either list is at its end. */
+/* The next run that is contiguous in both lists, at most `max` bytes: the step of a zip. Moves both
+ * cursors. Returns false when either list is at its end. */
 DRAY_API bool dray_sg_zip(struct dray_sg_cursor *dst, struct dray_sg_cursor *src, uint64_t max,
                           struct dray_segment *dst_run, struct dray_segment *src_run);
 

@@ -1,8 +1,9 @@
 /*
  * For authors of engines: the table of functions that an engine is.
  *
- * The simplest engine is src/engine/null; read it first. An engine's own structure begins with struct
- * dray_engine. The registry (registry.c) opens, the binding (attach.c) gives it ports to serve.
+ * The simplest engine is src/engine/null; read it first. An engine's own structure begins with
+ * struct dray_engine. The registry (registry.c) opens, the binding (attach.c) gives it ports to
+ * serve.
  */
 #ifndef DRAY_ENGINE_DRIVER_H
 #define DRAY_ENGINE_DRIVER_H
@@ -22,7 +23,8 @@ struct dray_engine_driver {
     const char *summary;
     /* Optional: 0, or -errno and why not here. */
     int (*probe)(char *why, size_t size);
-    /* Required. Options are never NULL and whole. Sets *engine; the registry fills its first members. */
+    /* Required. Options are never NULL and whole. Sets *engine; the registry fills its first
+     * members. */
     int (*open)(struct dray_engine **engine, struct dray_domain *domain,
                 const struct dray_engine_options *options);
     /* Required: no queues are left. */

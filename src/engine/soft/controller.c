@@ -1,0 +1,288 @@
+/* The controller: which descriptor is next, who executes it, and what its completion says. */
+#include <string.h>
+
+#include "desc/check.h"
+#include "dray/io.h"
+#include "engine/soft/soft.h"
+
+/* Copies of plain memory that were fetched together, so that the kernels can fetch their sources
+ * ahead. Two batches: while one is copied, the other's sources are on their way. */
+enum {
+    BATCH = 32,
+    WINDOW = 2 * BATCH
+};
+
+/* Bytes from which on a descriptor takes so long that completions before it are told first. */
+enum {
+    LONG = 256 << 10
+};
+
+struct window {
+    struct dray_copy_item item[WINDOW];
+    uint64_t user_data[WINDOW];
+    uint16_t flags[WINDOW];
+    uint32_t count;
+    size_t fetched; /* of the first items, the sources that are fetched already */
+    size_t shortest;
+};
+
+static void finish(struct dray_soft_queue *q, uint64_t user_data)
+{
+    struct dray_transaction *txn = &q->txn;
+    uint64_t result = txn->summed ? txn->crc : txn->compared;
+    struct dray_completion c = {
+        .user_data = user_data,
+        .moved = txn->moved,
+        .result = txn->status == DRAY_STATUS_OK ? result : txn->result,
+        .index = txn->index,
+        .status = (uint8_t)txn->status,
+        .access = (uint8_t)txn->access,
+    };
+    dray_count(&q->transactions, 1);
+    dray_count(&q->descriptors, txn->count);
+    dray_count(&q->moved, txn->moved);
+    dray_port_complete(q->port, &c, txn->notify);
+    *txn = (struct dray_transaction){ 0 };
+}
+
+static enum dray_step execute(struct dray_soft_queue *q)
+{
+    switch (q->desc.opcode) {
+    case DRAY_OP_COPY:
+        return dray_soft_copy(q);
+    case DRAY_OP_STRIDED:
+        return dray_soft_strided(q);
+    case DRAY_OP_FILL:
+        return dray_soft_fill(q);
+    case DRAY_OP_COMPARE:
+        return dray_soft_compare(q);
+    case DRAY_OP_CRC32C:
+        return dray_soft_crc32c(q);
+    case DRAY_OP_SIGNAL:
+        return dray_soft_signal(q);
+    case DRAY_OP_WAIT:
+        return dray_soft_wait(q);
+    case DRAY_OP_LINK:
+        return dray_soft_link(q);
+    default: /* NOP; and FENCE, since a queue is executed in order */
+        return DRAY_STEP_DONE;
+    }
+}
+
+static enum dray_step check_and_execute(struct dray_soft_queue *q)
+{
+    const struct dray_desc *d = &q->desc;
+    if (q->txn.status != DRAY_STATUS_OK)
+        return DRAY_STEP_DONE; /* the transaction has failed: skip to its end */
+    if (d->length >= LONG)
+        dray_port_moderate(q->port, true);
+    if (q->progress == 0) {
+        enum dray_status status = dray_desc_check_inline(d);
+        if (status == DRAY_STATUS_OK && q->txn.count > DRAY_CHAIN_MAX)
+            status = DRAY_STATUS_CHAIN;
+        if (status != DRAY_STATUS_OK)
+            return dray_soft_fail(q, status, DRAY_ACCESS_FETCH, d->src_key, d->src_offset, 0);
+    }
+    return execute(q);
+}
+
+/* The descriptor at hand is done: the transaction goes on, or ends. */
+static void retire(struct dray_soft_queue *q, uint16_t flags, uint64_t user_data)
+{
+    q->txn.notify |= (flags & DRAY_FLAG_NOTIFY) != 0;
+    q->txn.open = (flags & DRAY_FLAG_CHAIN) != 0;
+    if (!q->txn.open)
+        finish(q, user_data);
+}
+
+/* The published tail lies inside a transaction: what came of it is told, and it is over. */
+static void close_chain(struct dray_soft_queue *q)
+{
+    if (q->txn.status == DRAY_STATUS_OK)
+        dray_soft_fail(q, DRAY_STATUS_CHAIN, DRAY_ACCESS_FETCH, q->desc.src_key, q->desc.src_offset,
+                       0);
+    finish(q, q->desc.user_data);
+}
+
+static bool chain_may_grow(const struct dray_soft_queue *q)
+{
+    return q->txn.count < DRAY_CHAIN_MAX - WINDOW;
+}
+
+/* A COPY with nothing but CHAIN, FENCE and NOTIFY: what the window takes. One comparison of the
+ * first word stands for opcode, version, flags and count. */
+static bool is_simple_copy(const struct dray_desc *d)
+{
+    uint64_t word;
+    __builtin_memcpy(&word, d, sizeof(word));
+    const uint64_t free_flags = (uint64_t)(DRAY_FLAG_CHAIN | DRAY_FLAG_FENCE | DRAY_FLAG_NOTIFY)
+                                << 16;
+    return (word & ~free_flags) == (DRAY_OP_COPY | DRAY_FORMAT_VERSION << 8) &&
+           (d->arg.word[0] | d->arg.word[1]) == 0 && d->length - 1 < DRAY_SLICE;
+}
+
+static bool is_plain(const struct dray_slot *slot)
+{
+    return slot->kind == DRAY_REGION_MEMORY || slot->kind == DRAY_REGION_FLAGS;
+}
+
+/* Adds the descriptor to the window if both sides are plain memory. */
+static bool take(const struct dray_soft_queue *q, const struct dray_desc *d, struct window *w)
+{
+    const struct dray_slot *src, *dst;
+    if (!is_simple_copy(d) ||
+        dray_resolve(q->table, d->src_key, d->src_offset, d->length, DRAY_READ, &src) ||
+        dray_resolve(q->table, d->dst_key, d->dst_offset, d->length, DRAY_WRITE, &dst) ||
+        !is_plain(src) || !is_plain(dst))
+        return false;
+    uint32_t i = w->count++;
+    w->item[i] = (struct dray_copy_item){
+        .dst = (uint8_t *)dst->base + d->dst_offset,
+        .src = (const uint8_t *)src->base + d->src_offset,
+        .n = d->length,
+    };
+    w->user_data[i] = d->user_data;
+    w->flags[i] = d->flags;
+    w->shortest = d->length < w->shortest ? d->length : w->shortest;
+    return true;
+}
+
+/* Takes what lies next in the ring, as far as there is room for its completions. */
+static void fill_window(struct dray_soft_queue *q, struct window *w)
+{
+    uint32_t most = dray_port_available(q->port), room = dray_port_room(q->port), n = 0;
+    most = most < WINDOW - w->count ? most : WINDOW - w->count;
+    room = room > w->count ? room - w->count : 0;
+    most = most < room ? most : room;
+    struct dray_desc d;
+    for (; n < most; n++) {
+        dray_port_fetch(q->port, n, &d);
+        if (!take(q, &d, w))
+            break;
+    }
+    if (n)
+        dray_port_advance(q->port, n);
+}
+
+static void drop_first(struct window *w, uint32_t n)
+{
+    w->count -= n;
+    memmove(w->item, w->item + n, w->count * sizeof(*w->item));
+    memmove(w->user_data, w->user_data + n, w->count * sizeof(*w->user_data));
+    memmove(w->flags, w->flags + n, w->count * sizeof(*w->flags));
+}
+
+static uint64_t retire_batch(struct dray_soft_queue *q, const struct window *w, uint32_t n)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        bytes += w->item[i].n;
+        q->txn.count++;
+        q->txn.moved += w->item[i].n;
+        retire(q, w->flags[i], w->user_data[i]);
+    }
+    dray_count(&q->cpu_bytes, bytes);
+    return bytes;
+}
+
+/* Copies the simple copies that lie next in the ring, and completes them. Returns how many
+ * descriptors that were; 0: the next one needs the long way. */
+static uint32_t run_window(struct dray_soft_queue *q)
+{
+    struct window w;
+    uint32_t done = 0;
+    uint64_t bytes = 0;
+    w.count = 0;
+    w.fetched = 0;
+    w.shortest = SIZE_MAX;
+    fill_window(q, &w);
+    while (w.count) {
+        uint32_t n = w.count < BATCH ? w.count : BATCH;
+        bool stream = w.shortest >= q->soft->policy.batch_stream_min;
+        w.fetched = q->soft->kernels->copy_batch(w.item, n, w.count, w.fetched, stream);
+        bytes += retire_batch(q, &w, n);
+        done += n;
+        drop_first(&w, n);
+        if (w.count == 0)
+            w.shortest = SIZE_MAX;
+        if (done < DRAY_SERVICE_DESCRIPTORS && bytes < DRAY_SERVICE_BYTES && chain_may_grow(q))
+            fill_window(q, &w);
+    }
+    return done;
+}
+
+/* Simple copies may be taken together when nothing is under way that they would have to wait for.
+ */
+static bool may_window(const struct dray_soft_queue *q)
+{
+    return !q->fetched && q->link.left == 0 && q->txn.status == DRAY_STATUS_OK &&
+           chain_may_grow(q) && __atomic_load_n(&q->port->rate_bytes_per_s, __ATOMIC_RELAXED) == 0;
+}
+
+/* One descriptor, or a slice of one, the long way. False: nothing to do, or parked. */
+static bool step(struct dray_soft_queue *q)
+{
+    if (!q->fetched && !dray_soft_fetch(q)) {
+        if (!q->txn.open)
+            return false;
+        close_chain(q);
+        return true;
+    }
+    q->park = DRAY_PARK_NONE;
+    enum dray_step step = check_and_execute(q);
+    if (step == DRAY_STEP_PARK)
+        return false;
+    if (step == DRAY_STEP_DONE) {
+        q->fetched = false;
+        retire(q, q->desc.flags, q->desc.user_data);
+    }
+    return true;
+}
+
+/* Whether there is anything to look at: cheap, because an idle worker asks all the time. */
+static bool has_work(struct dray_soft_queue *q)
+{
+    return q->fetched || q->link.left || q->txn.open || dray_port_available(q->port);
+}
+
+static bool serve(struct dray_soft_queue *q)
+{
+    uint64_t enough = q->moved + DRAY_SERVICE_BYTES;
+    uint32_t done = 0;
+    while (dray_port_room(q->port) && done < DRAY_SERVICE_DESCRIPTORS &&
+           q->moved + q->txn.moved < enough) {
+        uint32_t n = may_window(q) ? run_window(q) : 0;
+        if (n == 0 && !step(q))
+            break;
+        done += n ? n : 1;
+    }
+    return done != 0;
+}
+
+bool dray_soft_service(struct dray_soft_queue *q)
+{
+    if (!has_work(q)) {
+        if (q->moderate_ns != UINT64_MAX)
+            q->moderate_ns = dray_port_moderate(q->port, true);
+        return false;
+    }
+    dray_reader_enter(q->table, &q->reader);
+    bool any = serve(q);
+    dray_reader_leave(&q->reader);
+    q->moderate_ns = dray_port_moderate(q->port, !any);
+    return any;
+}
+
+void dray_soft_service_port(struct dray_port *port)
+{
+    struct dray_soft_queue *q = port->engine_data;
+    bool shared = q->soft->mode == DRAY_MODE_HELP;
+    if (shared && atomic_exchange_explicit(&q->busy, 1, memory_order_acquire))
+        return;
+    while (dray_soft_service(q))
+        ;
+    uint64_t again_ns = q->moderate_ns < q->deadline_ns ? q->moderate_ns : q->deadline_ns;
+    port->again_ns = q->park == DRAY_PARK_NONE ? q->moderate_ns : again_ns;
+    if (shared)
+        atomic_store_explicit(&q->busy, 0, memory_order_release);
+}

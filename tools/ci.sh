@@ -93,7 +93,10 @@ fuzz_one() {
 # Two at a time: one for each core.
 fuzz() {
     build fuzz clang -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
-    local targets=("$top"/fuzz/tests/fuzz/fuzz_*[!.p]) bad=0 i
+    local targets=() bad=0 i file
+    for file in "$top"/fuzz/tests/fuzz/fuzz_*; do
+        if [ -f "$file" ] && [ -x "$file" ]; then targets+=("$file"); fi
+    done
     for ((i = 0; i < ${#targets[@]}; i += 2)); do
         local jobs=()
         for target in "${targets[@]:i:2}"; do

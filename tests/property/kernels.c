@@ -45,7 +45,8 @@ static size_t below(struct random *random, size_t limit)
 /* A length up to limit, the short ones as likely as the long. */
 static size_t length(struct random *random, size_t limit)
 {
-    unsigned bits = (unsigned)below(random, 64 - (unsigned)__builtin_clzll(limit) + 1);
+    unsigned most = limit ? 64 - (unsigned)__builtin_clzll(limit) : 0; /* bits of limit */
+    unsigned bits = (unsigned)below(random, most + 1);
     size_t n = below(random, ((size_t)1 << bits) + 1);
     return n < limit ? n : limit;
 }

@@ -34,11 +34,12 @@ struct dray_sg_cursor {
 DRAY_API int dray_sg_length(const struct dray_sg *list, uint64_t *total);
 
 /* The next run of at most `max` bytes that lies in one segment; moves the cursor past it. Empty
- * segments are skipped. Returns false at the end of the list. */
+ * segments are skipped. Returns false at the end of the list, or when max is 0; then *run is not
+ * set. */
 DRAY_API bool dray_sg_next(struct dray_sg_cursor *cursor, uint64_t max, struct dray_segment *run);
 
 /* The next run that is contiguous in both lists, at most `max` bytes: the step of a zip. Moves both
- * cursors. Returns false when either list is at its end. */
+ * cursors. Returns false when either list is at its end, or max is 0; then the runs are not set. */
 DRAY_API bool dray_sg_zip(struct dray_sg_cursor *dst, struct dray_sg_cursor *src, uint64_t max,
                           struct dray_segment *dst_run, struct dray_segment *src_run);
 

@@ -1,0 +1,163 @@
+/*
+ * Items: a run whose sides are misaligned alike is a head, an aligned body and a tail. The body
+ * goes directly; what is left, and whatever the engine cannot reach, takes one of the other ways:
+ *
+ *      cpu     source ------------------CPU-----------------> destination
+ *      fetch   source --engine--> bounce --CPU--------------> destination
+ *      store   source --CPU--> bounce --engine--------------> destination
+ *      both    source --engine--> bounce --CPU--> bounce --engine--> destination
+ *
+ * The engine fetches and stores whole aligned blocks. Bytes beside the range are fetched where that
+ * is allowed, and stored again as they were fetched just before, where that is.
+ */
+#include <errno.h>
+
+#include "plan/internal.h"
+
+struct dray_extent dray_extent_of(const struct dray_planner *planner,
+                                  const struct dray_place *place, uint64_t lo, uint64_t hi)
+{
+    struct dray_extent extent = { dray_place_at(*place, lo), 0, hi - lo };
+    if (dray_place_is_stream(place))
+        return extent;
+    uint64_t from = dray_place_address(place) + lo, to = dray_place_address(place) + hi;
+    extent.lead = from & (planner->align - 1);
+    extent.length = dray_align_up(to, planner->align) - (from - extent.lead);
+    extent.place.offset -= extent.lead; /* may wrap: see is_inside */
+    return extent;
+}
+
+static bool is_inside(const struct dray_extent *extent)
+{
+    const struct dray_place *place = &extent->place;
+    return place->offset <= place->region->length &&
+           extent->length <= place->region->length - place->offset;
+}
+
+/* The engine can move it: as it is, or with the bytes beside it, if these may be touched. */
+static bool engine_can(const struct dray_planner *planner, const struct dray_place *place,
+                       const struct dray_item *item, bool beside)
+{
+    struct dray_extent extent = dray_extent_of(planner, place, item->lo, item->hi);
+    if (!dray_place_is_reached(planner, place) || (extent.length & (planner->align - 1)))
+        return false;
+    return !dray_extent_is_ragged(&extent, item) || (beside && is_inside(&extent));
+}
+
+static bool engine_fetches(const struct dray_planner *planner, const struct dray_item *item)
+{
+    const struct dray_place *src = &item->run->src;
+    return engine_can(planner, src, item, src->region->gap_readable);
+}
+
+static bool engine_stores(const struct dray_planner *planner, const struct dray_item *item)
+{
+    const struct dray_place *dst = &item->run->dst;
+    return engine_can(planner, dst, item, dst->region->rewritable);
+}
+
+static bool way_works(const struct dray_planner *planner, const struct dray_item *item,
+                      enum dray_way way)
+{
+    bool loads = dray_place_is_memory(&item->run->src),
+         stores = dray_place_is_memory(&item->run->dst);
+    switch (way) {
+    case DRAY_WAY_CPU:
+        return planner->in->cpu_allowed && loads && stores;
+    case DRAY_WAY_FETCH:
+        return stores && engine_fetches(planner, item);
+    case DRAY_WAY_STORE:
+        return loads && engine_stores(planner, item);
+    case DRAY_WAY_BOTH:
+        return engine_fetches(planner, item) && engine_stores(planner, item);
+    case DRAY_WAY_DIRECT:
+        break;
+    }
+    return false;
+}
+
+uint64_t dray_item_bounce(const struct dray_planner *planner, const struct dray_item *item)
+{
+    uint64_t bytes = 0;
+    if (item->way == DRAY_WAY_FETCH || item->way == DRAY_WAY_BOTH)
+        bytes += dray_align_up(dray_extent_of(planner, &item->run->src, item->lo, item->hi).length,
+                               planner->align);
+    if (item->way == DRAY_WAY_STORE || item->way == DRAY_WAY_BOTH)
+        bytes += dray_align_up(dray_extent_of(planner, &item->run->dst, item->lo, item->hi).length,
+                               planner->align);
+    return bytes;
+}
+
+/* The way for an item that cannot go directly: the strategy's, or else, where the strategy is not
+ * to do everything in one way, the first that works. */
+static int choose_way(const struct dray_planner *planner, const struct dray_strategy *strategy,
+                      struct dray_item *item)
+{
+    bool found = strategy->way != DRAY_WAY_DIRECT && way_works(planner, item, strategy->way);
+    item->way = strategy->way;
+    if (!found && strategy->scope != DRAY_SCOPE_RUNS)
+        return -EINVAL;
+    for (enum dray_way way = DRAY_WAY_CPU; way <= DRAY_WAY_BOTH && !found; way++) {
+        found = way_works(planner, item, way);
+        item->way = way;
+    }
+    if (!found)
+        return -EINVAL;
+    return dray_item_bounce(planner, item) <= planner->bounce.capacity ? 0 : -ENOMEM;
+}
+
+/* Ends of head and body: 0 <= head <= body <= length; head == body where nothing goes directly. */
+static void divide(const struct dray_planner *planner, const struct dray_strategy *strategy,
+                   const struct dray_run *run, uint64_t *head, uint64_t *body)
+{
+    *head = *body = 0;
+    if (strategy->scope == DRAY_SCOPE_WHOLE || !run->reached || !run->congruent)
+        return;
+    const struct dray_place *side = dray_place_is_stream(&run->src) ? &run->dst : &run->src;
+    uint64_t lead =
+        dray_place_is_stream(side) ? 0 : -dray_place_address(side) & (planner->align - 1);
+    if (lead > run->length)
+        return;
+    uint64_t middle = dray_align_down(run->length - lead, planner->align);
+    if (middle) {
+        *head = lead;
+        *body = lead + middle;
+    }
+}
+
+int dray_items_next(const struct dray_planner *planner, const struct dray_strategy *strategy,
+                    struct dray_items *items, struct dray_item *item)
+{
+    if (!items->open) {
+        items->open = dray_run_next(planner, strategy, &items->walk, &items->run);
+        items->at = 0;
+        if (!items->open)
+            return 0;
+    }
+    const struct dray_run *run = &items->run;
+    uint64_t head, body, at = items->at;
+    divide(planner, strategy, run, &head, &body);
+    *item = (struct dray_item){ .run = run, .lo = at };
+    bool direct = at == head && head < body;
+    item->hi = direct ? body : (at < head ? head : run->length);
+    items->at = item->hi;
+    items->open = item->hi < run->length;
+    int result = direct ? 0 : choose_way(planner, strategy, item);
+    return result ? result : 1;
+}
+
+uint64_t dray_item_payload(const struct dray_planner *planner, const struct dray_item *item)
+{
+    if (!item->run->gaps)
+        return item->hi - item->lo;
+    struct dray_run_pieces pieces;
+    struct dray_piece piece;
+    uint64_t position, payload = 0;
+    dray_run_pieces_begin(&pieces, item->run);
+    while (dray_run_pieces_next(planner, &pieces, &piece, &position) && position < item->hi) {
+        uint64_t end = dray_least(position + piece.length, item->hi);
+        uint64_t from = position > item->lo ? position : item->lo;
+        payload += end > from ? end - from : 0;
+    }
+    return payload;
+}

@@ -351,10 +351,10 @@ void dray_profile_load(struct dray_profile *profile)
         dray_profile_read(profile, path, NULL, 0);
 }
 
-/* A size in bytes from a number that may be too large for one. */
+/* The nearest size in bytes to a number that may be too large for one. */
 static uint64_t bytes_from(double x)
 {
-    return x < 0 ? 0 : x >= 0x1p64 ? UINT64_MAX : (uint64_t)x;
+    return x < 0 ? 0 : x >= 0x1p63 ? UINT64_MAX : (uint64_t)(x + 0.5);
 }
 
 uint64_t dray_profile_break_even(const struct dray_profile *profile)
@@ -362,7 +362,7 @@ uint64_t dray_profile_break_even(const struct dray_profile *profile)
     double gain_s = 1 / profile->cpu_bandwidth - 1 / profile->bandwidth; /* for each byte */
     if (!(gain_s > 0))
         return UINT64_MAX;
-    return bytes_from(ceil(profile->setup_ns * 1e-9 / gain_s));
+    return bytes_from(profile->setup_ns * 1e-9 / gain_s);
 }
 
 uint64_t dray_profile_gap(const struct dray_profile *profile)

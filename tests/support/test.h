@@ -18,6 +18,19 @@
 
 #include <cmocka.h>
 
+/* 1 when built with a sanitizer: mlock does nothing then, and resident memory counts its shadow. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+    __has_feature(memory_sanitizer)
+#define TEST_SANITIZED 1
+#endif
+#endif
+#ifndef TEST_SANITIZED
+#define TEST_SANITIZED 0
+#endif
+
 /* $DRAY_SEED, or the clock's when it is not set. The first call prints it. Same value all the run.
  */
 uint64_t test_seed(void);

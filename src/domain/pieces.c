@@ -132,27 +132,30 @@ size_t dray_pieces_find(const struct dray_pieces *pieces, uint64_t offset)
     return low;
 }
 
-/* Whether piece `number` holds, at one address of [from, end), a byte of the region's [offset,
- * offset + length). */
-static bool piece_meets(const struct dray_pieces *pieces, uint32_t number, uint64_t offset,
-                        uint64_t length, uintptr_t from, uintptr_t end)
+/* A question about overlap: bytes [offset, end) of the region against memory [from, to). */
+struct overlap {
+    uint64_t offset, end;
+    uintptr_t from, to;
+};
+
+/* Whether one byte of a piece lies in both. */
+static bool piece_meets(const struct dray_pieces *pieces, size_t number, const struct overlap *o)
 {
     uintptr_t first = (uintptr_t)pieces->piece[number].iov_base;
     uintptr_t last = first + pieces->piece[number].iov_len;
     uint64_t start = pieces->start[number];
-    uint64_t low = start + (from > first ? from - first : 0);
-    uint64_t high = start + ((end < last ? end : last) - first);
-    return last > from && low < offset + length && offset < high;
+    if (o->to <= first || last <= o->from)
+        return false;
+    uint64_t low = start + (o->from > first ? o->from - first : 0);
+    uint64_t high = start + ((o->to < last ? o->to : last) - first);
+    return low < o->end && o->offset < high;
 }
 
-bool dray_pieces_overlap(const struct dray_region *region, uint64_t offset, uint64_t length,
-                         const void *base, uint64_t size)
+/* In the order of addresses, the first piece that reaches past `from`: those before it end before.
+ */
+static size_t first_behind(const struct dray_region *region, uintptr_t from)
 {
-    /* end_max never falls, so the first piece in order of address that reaches past `base` is found
-     * by halves; those before it end before `base`. */
-    const struct dray_pieces *pieces = &region->memory.pieces;
-    size_t low = 0, high = pieces->count;
-    uintptr_t from = (uintptr_t)base, end = from + size;
+    size_t low = 0, high = region->memory.pieces.count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (region->memory.end_max[middle] >= from)
@@ -160,12 +163,45 @@ bool dray_pieces_overlap(const struct dray_region *region, uint64_t offset, uint
         else
             low = middle + 1;
     }
-    for (; size && low < pieces->count; low++) {
-        uint32_t number = region->memory.order[low];
-        if ((uintptr_t)pieces->piece[number].iov_base >= end)
-            return false;
-        if (piece_meets(pieces, number, offset, length, from, end))
-            return true;
+    return low;
+}
+
+/* Likewise the first piece that begins at or behind `to`. */
+static size_t first_beyond(const struct dray_region *region, uintptr_t to)
+{
+    size_t low = 0, high = region->memory.pieces.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        uint32_t number = region->memory.order[middle];
+        if ((uintptr_t)region->memory.pieces.piece[number].iov_base >= to)
+            high = middle;
+        else
+            low = middle + 1;
     }
+    return low;
+}
+
+bool dray_pieces_overlap(const struct dray_region *region, uint64_t offset, uint64_t length,
+                         const void *base, uint64_t size)
+{
+    const struct dray_pieces *pieces = &region->memory.pieces;
+    if (length == 0 || size == 0)
+        return false;
+    struct overlap o = { offset, offset + length, (uintptr_t)base, (uintptr_t)base + size };
+    size_t low = first_behind(region, o.from), high = first_beyond(region, o.to);
+    size_t first = dray_pieces_find(pieces, offset);
+    size_t last = dray_pieces_find(pieces, o.end - 1);
+    /* Look at the pieces of the range, or at those in that memory, whichever are fewer. */
+    if (low >= high)
+        return false;
+    if (last - first < high - low) {
+        for (size_t i = first; i <= last; i++)
+            if (piece_meets(pieces, i, &o))
+                return true;
+        return false;
+    }
+    for (; low < high; low++)
+        if (piece_meets(pieces, region->memory.order[low], &o))
+            return true;
     return false;
 }

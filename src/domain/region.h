@@ -52,8 +52,9 @@ struct dray_pieces {
 const struct dray_pieces *dray_region_pieces(const struct dray_region *region);
 /* The piece that holds `offset` (< length), by binary search. */
 size_t dray_pieces_find(const struct dray_pieces *pieces, uint64_t offset);
-/* Whether a byte of the region's range [offset, offset + length) lies in memory
- * [base, base + size). O(log count) where pieces do not overlap each other. */
+/* Whether a byte of the region's range [offset, offset + length), which is inside it, lies in
+ * memory [base, base + size). O(log count), and beyond that looks at the pieces of the one or at
+ * those of the other, whichever are fewer. */
 bool dray_pieces_overlap(const struct dray_region *region, uint64_t offset, uint64_t length,
                          const void *base, uint64_t size);
 

@@ -18,7 +18,8 @@ struct pieces_case {
     size_t count;
     uint64_t length;
     size_t owner[ARENA * PIECES]; /* of each byte of the region: its piece */
-    uint64_t offset[ARENA];       /* of each byte of memory: 1 + the lowest region offset it has */
+    size_t at[ARENA * PIECES];    /* of each byte of the region: where in the arena */
+    bool taken[ARENA];            /* of each byte of the arena: belongs to a piece */
     bool disjoint;
 };
 
@@ -35,10 +36,10 @@ static void case_draw(struct pieces_case *c, struct test_rng *rng)
         c->list[i] = (struct iovec){ arena + at, size };
         for (size_t b = 0; b < size; b++) {
             c->owner[c->length + b] = i;
-            if (c->offset[at + b])
+            c->at[c->length + b] = at + b;
+            if (c->taken[at + b])
                 c->disjoint = false;
-            else
-                c->offset[at + b] = 1 + c->length + b;
+            c->taken[at + b] = true;
         }
         c->length += size;
     }
@@ -53,28 +54,16 @@ static void check_find(const struct pieces_case *c, const struct dray_pieces *pi
     }
 }
 
-/* The byte of memory behind a region offset. */
-static const unsigned char *byte_at(const struct dray_pieces *pieces, uint64_t offset)
-{
-    size_t i = dray_pieces_find(pieces, offset);
-    return (const unsigned char *)pieces->piece[i].iov_base + (offset - pieces->start[i]);
-}
-
+/* Memory [from, from + size) of the arena against [offset, offset + length) of the region. */
 static void check_overlap(const struct pieces_case *c, const struct dray_region *region,
-                          size_t from, size_t size)
+                          struct test_rng *rng)
 {
-    size_t lowest = from;
-    while (lowest < from + size && c->offset[lowest] == 0)
-        lowest++;
-    uint64_t offset = UINT64_MAX;
-    bool overlaps = dray_pieces_overlap(region, arena + from, size, &offset);
-    assert_int_equal(overlaps, lowest < from + size);
-    if (!overlaps)
-        return;
-    assert_true(offset < c->length);
-    assert_ptr_equal(byte_at(dray_region_pieces(region), offset), arena + lowest);
-    if (c->disjoint)
-        assert_int_equal(offset, c->offset[lowest] - 1);
+    size_t from = test_below(rng, ARENA + 1), size = test_size(rng, ARENA - from);
+    uint64_t offset = test_below(rng, c->length), length = test_size(rng, c->length - offset);
+    bool expected = false;
+    for (uint64_t b = offset; b < offset + length; b++)
+        expected |= c->at[b] >= from && c->at[b] < from + size;
+    assert_int_equal(dray_pieces_overlap(region, offset, length, arena + from, size), expected);
 }
 
 static void pieces_agree_with_bytes(void **state)
@@ -98,10 +87,8 @@ static void pieces_agree_with_bytes(void **state)
             dray_resolve(dray_domain_table(domain), key, 0, c.length, DRAY_READ, &slot), 0);
         assert_int_equal(slot->length, c.length);
         check_find(&c, dray_region_pieces(slot->region));
-        for (int i = 0; i < 200; i++) {
-            size_t from = test_below(&rng, ARENA + 1);
-            check_overlap(&c, slot->region, from, test_size(&rng, ARENA - from));
-        }
+        for (int i = 0; i < 200; i++)
+            check_overlap(&c, slot->region, &rng);
         assert_int_equal(dray_unmap(domain, key), 0);
     }
     assert_true(disjoint > ROUNDS / 20 && disjoint < ROUNDS);

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "domain/region.h"
+#include "dray/io.h"
 
 enum {
     PLACES = 64, /* regions at a time */
@@ -154,6 +155,7 @@ static void *reader_run(void *argument)
             atomic_fetch_add(status == DRAY_STATUS_OK ? &stress->hits : &stress->stale, 1);
         }
         dray_reader_leave(&worker->reader);
+        sched_yield(); /* here rather than inside, where unmap would wait for our next turn */
     }
     dray_reader_unregister(stress->domain, &worker->reader);
     return NULL;
@@ -208,14 +210,23 @@ static void nap_wake(struct dray_waiter *waiter)
 }
 
 enum {
-    NAPS = 3000
+    NAPS = 4000
 };
+
+/* The two sides meet at a moment that wanders from round to round. */
+static void wander(struct test_rng *rng)
+{
+    for (uint64_t n = test_below(rng, 64); n > 0; n--)
+        dray_io_relax();
+}
 
 /* No time-out: a wake-up that is lost hangs the test. */
 static void *nap_run(void *argument)
 {
     struct nap *nap = argument;
+    struct test_rng rng = { test_seed() };
     for (uint64_t round = 1; round <= NAPS; round++) {
+        wander(&rng);
         dray_domain_sleep_begin(nap->domain);
         while (__atomic_load_n(&nap->flag, __ATOMIC_SEQ_CST) < 2 * round - 1) {
             pthread_mutex_lock(&nap->lock);
@@ -237,13 +248,16 @@ static void no_wake_up_is_lost(void **state)
                        .lock = PTHREAD_MUTEX_INITIALIZER,
                        .changed = PTHREAD_COND_INITIALIZER };
     pthread_t thread;
+    struct test_rng rng = { ~test_seed() };
     assert_int_equal(dray_domain_create(&nap.domain, NULL), 0);
     dray_domain_add_waiter(nap.domain, &nap.waiter);
     assert_int_equal(pthread_create(&thread, NULL, nap_run, &nap), 0);
     for (uint64_t round = 1; round <= NAPS; round++) {
+        wander(&rng);
         dray_flag_store(nap.domain, &nap.flag, 2 * round - 1);
-        while (dray_flag_load(&nap.flag) != 2 * round)
-            sched_yield();
+        for (unsigned spins = 0; dray_flag_load(&nap.flag) != 2 * round; spins++)
+            if (spins % 1000 == 999)
+                sched_yield();
     }
     pthread_join(thread, NULL);
     dray_domain_remove_waiter(nap.domain, &nap.waiter);

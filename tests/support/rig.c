@@ -58,6 +58,12 @@ void rig_close(struct rig *rig)
     assert_int_equal(dray_domain_destroy(&rig->domain), 0);
 }
 
+bool rig_is_fast(const struct rig *rig)
+{
+    const char *kernels = rig->config->kernels;
+    return strcmp(rig->config->engine, "cpu") == 0 && (!kernels || strcmp(kernels, "plain") != 0);
+}
+
 struct dray_desc *rig_get(struct rig *rig)
 {
     struct dray_desc *d = dray_queue_get(rig->queue);

@@ -3,8 +3,8 @@
  *
  * A domain is a table of regions. Mapping a region gives a key; an engine attached to the domain
  * reaches a region's bytes through its key, inside its bounds, with its rights, and nothing else.
- * Whatever else a descriptor asks for is a fault: it completes with a status, is recorded here, and has
- * moved no byte outside.
+ * Whatever else a descriptor asks for is a fault: it completes with a status, is recorded here, and
+ * has moved no byte outside.
  *
  *      map ---> live ---unmap---> dead ---no engine still reads it---> released
  *                                 (key refused from here on)
@@ -57,30 +57,33 @@ struct dray_domain_options {
 DRAY_API int dray_domain_create(struct dray_domain **domain,
                                 const struct dray_domain_options *options);
 
-/* Unmaps what is left and frees the domain; sets *domain to NULL, so that a second call does nothing. Returns
- * 0, or -EBUSY while an engine is attached (then nothing was done). */
+/* Unmaps what is left and frees the domain; sets *domain to NULL, so that a second call does
+ * nothing. Returns 0, or -EBUSY while an engine is attached (then nothing was done). */
 DRAY_API int dray_domain_destroy(struct dray_domain **domain);
 
-/* The bytes stay the caller's: they must stay valid until unmap has returned. Returns 0; -EINVAL (no length, no
- * right, unknown bits, range that wraps); -ENOSPC (no free region); with DRAY_PIN -EPERM or -ENOMEM
- * when RLIMIT_MEMLOCK forbids it (dray_domain_error says the numbers), -EFAULT when part is not mapped. Pins of
- * one page nest within a domain; not with the program's own mlock, nor across domains. */
+/* The bytes stay the caller's: they must stay valid until unmap has returned. Returns 0; -EINVAL
+ * (no length, no right, unknown bits, range that wraps); -ENOSPC (no free region); with DRAY_PIN
+ * -EPERM or -ENOMEM when RLIMIT_MEMLOCK forbids it (dray_domain_error says the numbers), -EFAULT
+ * when part is not mapped. Pins of one page nest within a domain; not with the program's own mlock,
+ * nor across domains. */
 DRAY_API int dray_map_memory(struct dray_domain *domain, void *base, size_t length, unsigned access,
                              dray_key *key);
 
-/* Up to DRAY_PIECES_MAX pieces of memory, seen as one range in the order of the list. The list is copied.
- * Pieces of a writable region must not overlap each other (-EINVAL). Otherwise as dray_map_memory. */
+/* Up to DRAY_PIECES_MAX pieces of memory, seen as one range in the order of the list. The list is
+ * copied. Pieces of a writable region must not overlap each other (-EINVAL). Otherwise as
+ * dray_map_memory. */
 DRAY_API int dray_map_pieces(struct dray_domain *domain, const struct iovec *pieces, size_t count,
                              unsigned access, dray_key *key);
 
 /* A regular file or block device, by offset. The descriptor is duplicated: closing fd afterwards is
- * safe. Returns 0; -EBADF; -EACCES when its open mode does not allow the rights; -EINVAL for another kind of
- * file, or one to be written that was opened with O_APPEND (writes would not land at their offsets); -EMFILE,
- * -ENOMEM, -ENOSPC. Reading past the end of the file completes with END; writing past it extends it. */
+ * safe. Returns 0; -EBADF; -EACCES when its open mode does not allow the rights; -EINVAL for
+ * another kind of file, or one to be written that was opened with O_APPEND (writes would not land
+ * at their offsets); -EMFILE, -ENOMEM, -ENOSPC. Reading past the end of the file completes with
+ * END; writing past it extends it. */
 DRAY_API int dray_map_file(struct dray_domain *domain, int fd, unsigned access, dray_key *key);
 
-/* A pipe, socket or character device: offsets are zero, bytes come and go in order. Duplicated likewise; same
- * errors. */
+/* A pipe, socket or character device: offsets are zero, bytes come and go in order. Duplicated
+ * likewise; same errors. */
 DRAY_API int dray_map_stream(struct dray_domain *domain, int fd, unsigned access, dray_key *key);
 
 /* `count` 64-bit words, aligned to 8 (-EINVAL). */
@@ -88,12 +91,13 @@ DRAY_API int dray_map_flags(struct dray_domain *domain, uint64_t *words, size_t 
                             unsigned access, dray_key *key);
 
 /* Strict: when it returns, no engine can still touch the region; what it pinned or duplicated is
- * released. Waits for transfers in flight on it, at most one slice of work of each engine. Returns 0, or
- * -ENOENT for a key that is not mapped. Not from within an engine's callback. */
+ * released. Waits for transfers in flight on it, at most one slice of work of each engine. Returns
+ * 0, or -ENOENT for a key that is not mapped. Not from within an engine's callback. */
 DRAY_API int dray_unmap(struct dray_domain *domain, dray_key key);
 
-/* Lazy: the key is refused from now on, but a transfer that had already looked it up may still touch the bytes
- * until dray_domain_flush returns. Release happens at a later map, unmap or flush. */
+/* Lazy: the key is refused from now on, but a transfer that had already looked it up may still
+ * touch the bytes until dray_domain_flush returns. Release happens at a later map, unmap or flush.
+ */
 DRAY_API int dray_unmap_lazy(struct dray_domain *domain, dray_key key);
 
 /* Ends every open window of lazy unmaps. */
@@ -110,9 +114,9 @@ struct dray_region_info {
 DRAY_API int dray_region_info(struct dray_domain *domain, dray_key key,
                               struct dray_region_info *info);
 
-/* A flag of a FLAGS region, from the program's side: store or add with release order, then wake engines that sleep in
- * a WAIT on it. A plain store by the program works too, but a sleeping engine sees it only at its next look,
- * within DRAY_FLAG_POLL_NS. */
+/* A flag of a FLAGS region, from the program's side: store or add with release order, then wake
+ * engines that sleep in a WAIT on it. A plain store by the program works too, but a sleeping engine
+ * sees it only at its next look, within DRAY_FLAG_POLL_NS. */
 DRAY_API void dray_flag_store(struct dray_domain *domain, uint64_t *word, uint64_t value);
 DRAY_API void dray_flag_add(struct dray_domain *domain, uint64_t *word, uint64_t value);
 static inline uint64_t dray_flag_load(const uint64_t *word)
@@ -123,18 +127,19 @@ static inline uint64_t dray_flag_load(const uint64_t *word)
 
 /* What a descriptor asked for and did not get. */
 struct dray_fault {
-    uint64_t time_ns;         /* CLOCK_MONOTONIC */
-    uint32_t queue;           /* number of the queue in its engine's domain, from 1 */
-    uint32_t descriptor;      /* index in its transaction, from 0 */
-    uint64_t user_data;       /* of that descriptor */
-    dray_key key;             /* that was asked for */
-    uint64_t offset, length;  /* likewise */
-    enum dray_access access;  /* the side at fault */
+    uint64_t time_ns;        /* CLOCK_MONOTONIC */
+    uint32_t queue;          /* number of the queue in its engine's domain, from 1 */
+    uint32_t descriptor;     /* index in its transaction, from 0 */
+    uint64_t user_data;      /* of that descriptor */
+    dray_key key;            /* that was asked for */
+    uint64_t offset, length; /* likewise */
+    enum dray_access access; /* the side at fault */
     enum dray_status reason;
 };
 
-/* Moves the oldest records into `faults`, at most max, their number into *count. Returns 0; -EOVERFLOW when
- * records were lost since the last call because the log was full (what is returned is valid). */
+/* Moves the oldest records into `faults`, at most max, their number into *count. Returns 0;
+ * -EOVERFLOW when records were lost since the last call because the log was full (what is returned
+ * is valid). */
 DRAY_API int dray_domain_faults(struct dray_domain *domain, struct dray_fault *faults, size_t max,
                                 size_t *count);
 
@@ -149,8 +154,8 @@ struct dray_domain_stats {
 
 DRAY_API void dray_domain_stats(struct dray_domain *domain, struct dray_domain_stats *stats);
 
-/* The sentence behind the last call on this domain that failed ("pin 8192 KiB: RLIMIT_MEMLOCK is 64 KiB, …");
- * empty if none. Copied into text, terminated. */
+/* The sentence behind the last call on this domain that failed ("pin 8192 KiB: RLIMIT_MEMLOCK is 64
+ * KiB, …"); empty if none. Copied into text, terminated. */
 DRAY_API void dray_domain_error(struct dray_domain *domain, char *text, size_t size);
 
 #ifdef __cplusplus

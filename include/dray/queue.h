@@ -8,11 +8,12 @@
  *     peek, reap     <--  [ completion ring ]  <--  complete, notify
  *     seen (head)    -------------------------->    room again
  *
- * Fill, publish, doorbell and reap are four separate steps. Both rings lie in memory that two processes can share
- * (dray_queue_export). Single producer, single consumer: get, publish and doorbell belong to one thread at a time; peek,
- * wait and seen to one thread at a time, which may be another - except with an inline engine, where all
- * are calls of one thread at a time. A full ring pushes back: get returns NULL; the engine starts no
- * transaction that has no room for its completion. Nothing is ever lost.
+ * Fill, publish, doorbell and reap are four separate steps. Both rings lie in memory that two
+ * processes can share (dray_queue_export). Single producer, single consumer: get, publish and
+ * doorbell belong to one thread at a time; peek, wait and seen to one thread at a time, which may
+ * be another - except with an inline engine, where all are calls of one thread at a time. A full
+ * ring pushes back: get returns NULL; the engine starts no transaction that has no room for its
+ * completion. Nothing is ever lost.
  *
  * Without a FENCE no order is promised between transactions.
  */
@@ -37,9 +38,9 @@ enum {
 /* When the engine notifies (writes to the eventfd of a consumer that has armed it). */
 struct dray_moderation {
     uint32_t count;      /* after so many completions, at most DRAY_DEPTH_MAX; 0 or 1: each */
-    uint64_t timeout_ns; /* or so long after the first not notified yet; 0: no timer (count alone) */
-    bool adaptive;       /* count follows the rate: 1 when idle, up to `count` when so many are expected
-                            within timeout_ns (0: 20 us) */
+    uint64_t timeout_ns; /* or so long after the first not notified yet; 0: no timer */
+    bool adaptive;       /* count follows the rate: 1 when idle, up to `count` when so many are
+                            expected within timeout_ns (0: 20 us) */
 };
 
 struct dray_queue_options {
@@ -54,13 +55,13 @@ struct dray_queue_options {
 DRAY_API int dray_queue_create(struct dray_queue **queue, struct dray_engine *engine,
                                const struct dray_queue_options *options);
 
-/* Stops the queue, then frees it; sets *queue to NULL, so that a second call does nothing. Work in flight: the slice the engine is
- * at is finished, nothing after it is started, nothing is touched once this has returned; completions
- * that were not reaped are lost. Returns 0. */
+/* Stops the queue, then frees it; sets *queue to NULL, so that a second call does nothing. Work in
+ * flight: the slice the engine is at is finished, nothing after it is started, nothing is touched
+ * once this has returned; completions that were not reaped are lost. Returns 0. */
 DRAY_API int dray_queue_destroy(struct dray_queue **queue);
 
-/* The next free descriptor, to be filled in place; NULL when the ring is full (reap, then try again). The pointer is valid until it is
- * published. */
+/* The next free descriptor, to be filled in place; NULL when the ring is full (reap, then try
+ * again). The pointer is valid until it is published. */
 DRAY_API struct dray_desc *dray_queue_get(struct dray_queue *queue);
 
 /* The ring's own shape slot of a descriptor that get returned; for STRIDED with shape_key zero. */
@@ -69,9 +70,10 @@ DRAY_API struct dray_shape *dray_queue_shape(struct dray_queue *queue, const str
 /* Free descriptors now. */
 DRAY_API uint32_t dray_queue_space(struct dray_queue *queue);
 
-/* Makes what was filled visible to the engine, up to the last transaction that is closed: descriptors that
- * end in an open CHAIN stay behind until it is closed. An open CHAIN that fills the whole ring could never be
- * closed: it is published, and completes with CHAIN. Returns how many descriptors were published. */
+/* Makes what was filled visible to the engine, up to the last transaction that is closed:
+ * descriptors that end in an open CHAIN stay behind until it is closed. An open CHAIN that fills
+ * the whole ring could never be closed: it is published, and completes with CHAIN. Returns how many
+ * descriptors were published. */
 DRAY_API uint32_t dray_queue_publish(struct dray_queue *queue);
 
 /* Tells the engine. Inline engines do their work here. */
@@ -80,33 +82,36 @@ DRAY_API void dray_queue_doorbell(struct dray_queue *queue);
 /* Publish and doorbell. */
 DRAY_API uint32_t dray_queue_submit(struct dray_queue *queue);
 
-/* The oldest completion not yet seen, or NULL. Valid until seen. With an inline engine also does pending work. */
+/* The oldest completion not yet seen, or NULL. Valid until seen. With an inline engine also does
+ * pending work. */
 DRAY_API const struct dray_completion *dray_queue_peek(struct dray_queue *queue);
 
 /* Copies up to max completions into `completions` and marks them seen; returns how many. */
 DRAY_API uint32_t dray_queue_reap(struct dray_queue *queue, struct dray_completion *completions,
                                   uint32_t max);
 
-/* Peek; if there is none, polls a little, then sleeps, under the moderation of the queue. *completion stays
- * valid until seen. Returns 0; -ETIME after timeout_ns (UINT64_MAX: never); and, when all that was completed has
- * been delivered, -EBADMSG if the ring was found corrupt (a hostile producer or engine) and the queue
- * stands still, or -ESHUTDOWN if its owner has destroyed an imported queue. */
+/* Peek; if there is none, polls a little, then sleeps, under the moderation of the queue.
+ * *completion stays valid until seen. Returns 0; -ETIME after timeout_ns (UINT64_MAX: never); and,
+ * when all that was completed has been delivered, -EBADMSG if the ring was found corrupt (a hostile
+ * producer or engine) and the queue stands still, or -ESHUTDOWN if its owner has destroyed an
+ * imported queue. */
 DRAY_API int dray_queue_wait(struct dray_queue *queue, const struct dray_completion **completion,
                              uint64_t timeout_ns);
 
 /* Gives `count` completions back to the engine, oldest first; not more than there are. */
 DRAY_API void dray_queue_seen(struct dray_queue *queue, uint32_t count);
 
-/* For an event loop: an eventfd that becomes readable when the engine notifies, or when the ring was found
- * corrupt (wait with timeout 0 tells). It notifies only once for each arming: read it, reap until peek is
- * NULL, then arm again. It may become readable without need. */
+/* For an event loop: an eventfd that becomes readable when the engine notifies, or when the ring
+ * was found corrupt (wait with timeout 0 tells). It notifies only once for each arming: read it,
+ * reap until peek is NULL, then arm again. It may become readable without need. */
 DRAY_API int dray_queue_event_fd(const struct dray_queue *queue);
 
-/* Arms the notification. Returns false if completions are waiting already: then reap, do not sleep. */
+/* Arms the notification. Returns false if completions are waiting already: then reap, do not sleep.
+ */
 DRAY_API bool dray_queue_arm(struct dray_queue *queue);
 
-/* Changes the moderation; takes effect with the next completion. Any thread. Returns 0, -EINVAL, -ENOTSUP (an
- * imported queue: it is its owner's). */
+/* Changes the moderation; takes effect with the next completion. Any thread. Returns 0, -EINVAL,
+ * -ENOTSUP (an imported queue: it is its owner's). */
 DRAY_API int dray_queue_moderate(struct dray_queue *queue,
                                  const struct dray_moderation *moderation);
 
@@ -121,8 +126,8 @@ struct dray_queue_stats {
 
 DRAY_API void dray_queue_stats(const struct dray_queue *queue, struct dray_queue_stats *stats);
 
-/* What another process needs to be producer and consumer of this queue: pass the three descriptors over a Unix
- * socket, or by fork. They stay the queue's. Not for inline engines (-ENOTSUP). */
+/* What another process needs to be producer and consumer of this queue: pass the three descriptors
+ * over a Unix socket, or by fork. They stay the queue's. Not for inline engines (-ENOTSUP). */
 struct dray_queue_handle {
     int memory_fd;
     int doorbell_fd;
@@ -131,8 +136,9 @@ struct dray_queue_handle {
 
 DRAY_API int dray_queue_export(const struct dray_queue *queue, struct dray_queue_handle *handle);
 
-/* The other side. Duplicates the descriptors. The memory is checked before use: -EPROTO if it is no queue of this version. Destroy
- * with dray_queue_destroy, which leaves the exporter's queue alone. */
+/* The other side. Duplicates the descriptors. The memory is checked before use: -EPROTO if it is no
+ * queue of this version. Destroy with dray_queue_destroy, which leaves the exporter's queue alone.
+ */
 DRAY_API int dray_queue_import(struct dray_queue **queue, const struct dray_queue_handle *handle);
 
 #ifdef __cplusplus

@@ -3,14 +3,14 @@
  * version and depths in the first line, then one cache line for each index, so that no line is
  * written by two sides; then the rings.
  *
- *      0     identity       written once, before the memory is shared
- *      64    sq_tail        producer writes, engine observes
- *      128   sq_head        engine writes, producer observes
- *      192   cq_head        consumer writes, engine observes
- *      256   doorbell_wanted  engine swaps in DRAY_WANT_* before it sleeps, whoever rings swaps in
- * 0 320   notify_wanted  consumer swaps in 1 before it sleeps, engine swaps in 0 and notifies 384
- * state          engine or owner writes: why nothing more will come 4096  descriptors, then
- * completions, then shapes
+ *      0     identity         written once, before the memory is shared
+ *      64    sq_tail          producer writes, engine observes
+ *      128   sq_head          engine writes, producer observes
+ *      192   cq_head          consumer writes, engine observes
+ *      256   doorbell_wanted  engine swaps in DRAY_WANT_* before it sleeps; who rings swaps in 0
+ *      320   notify_wanted    consumer swaps in 1 before it sleeps; engine swaps in 0 and notifies
+ *      384   state            engine or owner writes: why nothing more will come
+ *      4096  descriptors, then completions, then shapes
  *
  * A completion needs no tail: the phase bit in its last word says whether it is new. All indices
  * run freely over 32 bits; depths are powers of two, so that the slot is the low bits of the index.

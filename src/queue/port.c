@@ -62,22 +62,19 @@ uint32_t dray_port_room(struct dray_port *port)
     return port->corrupt ? 0 : port_free(port);
 }
 
+void dray_port_start_timer(struct dray_port *port)
+{
+    port->first_ns = dray_io_clock_ns();
+}
+
 void dray_port_complete(struct dray_port *port, const struct dray_completion *completion,
                         bool notify)
 {
-    char *slot = (char *)&port->completions[port->complete & (port->completion_depth - 1)];
     uint64_t last;
     memcpy(&last, (const char *)completion + DRAY_COMPLETION_LAST, sizeof(last));
-    last &= ~DRAY_RING_PHASE_BIT;
-    last |= dray_ring_phase(port->complete, port->completion_depth);
-    memcpy(slot, completion, DRAY_COMPLETION_LAST);
-    /* Partner: dray_queue_written. */
-    dray_io_publish64((uint64_t *)(slot + DRAY_COMPLETION_LAST), last);
-    port->complete++;
-    dray_io_store64(&port->completions_total, port->completions_total + 1);
-    if (port->unnotified++ == 0 && port->moderation.timeout_ns)
-        port->first_ns = dray_io_clock_ns();
     port->urgent |= notify;
+    dray_port_put(port, completion->user_data, completion->moved, completion->result,
+                  last & ~DRAY_RING_PHASE_BIT);
 }
 
 bool dray_port_sleep(struct dray_port *port, bool stalled)

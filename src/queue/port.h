@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "dray/io.h"
 #include "dray/queue.h"
 #include "queue/ring.h"
 
@@ -80,6 +81,27 @@ void dray_port_advance(struct dray_port *port, uint32_t count);
 /* Completions that can be written now. 0 also when the ring is corrupt. Looks at the shared head
  * only when all the room it knew of is used. */
 uint32_t dray_port_room(struct dray_port *port);
+
+/* When the first completion of a notification is written, its timer starts. */
+void dray_port_start_timer(struct dray_port *port);
+
+/* Writes one completion (there must be room), as words; `last` is that of DRAY_COMPLETION_LAST,
+ * with no phase. Inline, because a worker that copies 64 bytes has no time for more than these
+ * stores. */
+static inline void dray_port_put(struct dray_port *port, uint64_t user_data, uint64_t moved,
+                                 uint64_t result, uint64_t last)
+{
+    uint64_t *slot = (uint64_t *)&port->completions[port->complete & (port->completion_depth - 1)];
+    slot[0] = user_data;
+    slot[1] = moved;
+    slot[2] = result;
+    /* Partner: dray_queue_written. */
+    dray_io_publish64(&slot[3], last | dray_ring_phase(port->complete, port->completion_depth));
+    port->complete++;
+    dray_io_store64(&port->completions_total, port->completions_total + 1);
+    if (port->unnotified++ == 0 && port->moderation.timeout_ns)
+        dray_port_start_timer(port);
+}
 
 /* Writes one completion (there must be room); `notify`: the transaction had NOTIFY. Fills in the
  * phase. */

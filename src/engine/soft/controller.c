@@ -12,12 +12,25 @@ enum {
     WINDOW = 2 * BATCH
 };
 
+/* Descriptors are asked for so many before they are read: their lines come from the producer's core. */
+enum {
+    AHEAD = 8,
+};
+
 /* Bytes from which on a descriptor takes so long that completions before it are told first. */
 enum {
     LONG = 256 << 10
 };
 
+/* The region that a key was found to name. */
+struct found {
+    uint32_t key;
+    uint8_t *base;
+    uint64_t length;
+};
+
 struct window {
+    struct found src, dst;
     struct dray_copy_item item[WINDOW];
     uint64_t user_data[WINDOW];
     uint16_t flags[WINDOW];
@@ -109,16 +122,32 @@ static bool chain_may_grow(const struct dray_soft_queue *q)
     return q->txn.count < DRAY_CHAIN_MAX - WINDOW;
 }
 
-/* A COPY with nothing but CHAIN, FENCE and NOTIFY: what the window takes. One comparison of the
- * first word stands for opcode, version, flags and count. */
-static bool is_simple_copy(const struct dray_desc *d)
+/* The words of a descriptor in the ring that a simple copy is made of, each read once: the producer
+ * may change them meanwhile. */
+struct simple {
+    uint64_t head; /* opcode, version, flags, count */
+    uint64_t user_data;
+    dray_key src, dst;
+    uint64_t src_offset, dst_offset, length;
+};
+
+/* Reads a COPY with nothing but CHAIN, FENCE and NOTIFY: what the window takes. One comparison of
+ * the first word stands for opcode, version, flags and count. */
+static bool read_simple(const struct dray_desc *shared, struct simple *d)
 {
-    uint64_t word;
-    __builtin_memcpy(&word, d, sizeof(word));
     const uint64_t free_flags = (uint64_t)(DRAY_FLAG_CHAIN | DRAY_FLAG_FENCE | DRAY_FLAG_NOTIFY)
                                 << 16;
-    return (word & ~free_flags) == (DRAY_OP_COPY | DRAY_FORMAT_VERSION << 8) &&
-           (d->arg.word[0] | d->arg.word[1]) == 0 && d->length - 1 < DRAY_SLICE;
+    const uint64_t *word = (const uint64_t *)shared;
+    uint64_t keys = dray_io_load64(&word[2]);
+    d->head = dray_io_load64(&word[0]);
+    d->user_data = dray_io_load64(&word[1]);
+    d->src.value = (uint32_t)keys;
+    d->dst.value = (uint32_t)(keys >> 32);
+    d->src_offset = dray_io_load64(&word[3]);
+    d->dst_offset = dray_io_load64(&word[4]);
+    d->length = dray_io_load64(&word[5]);
+    return (d->head & ~free_flags) == (DRAY_OP_COPY | DRAY_FORMAT_VERSION << 8) &&
+           (dray_io_load64(&word[6]) | dray_io_load64(&word[7])) == 0 && d->length - 1 < DRAY_SLICE;
 }
 
 static bool is_plain(const struct dray_slot *slot)
@@ -126,24 +155,40 @@ static bool is_plain(const struct dray_slot *slot)
     return slot->kind == DRAY_REGION_MEMORY || slot->kind == DRAY_REGION_FLAGS;
 }
 
-/* Adds the descriptor to the window if both sides are plain memory. */
-static bool take(const struct dray_soft_queue *q, const struct dray_desc *d, struct window *w)
+/* Looks a key up, or remembers what it found for the same key before: within one reader it cannot
+ * have gone. */
+static bool find(const struct dray_soft_queue *q, struct found *found, dray_key key,
+                 unsigned access)
 {
-    const struct dray_slot *src, *dst;
-    if (!is_simple_copy(d) ||
-        dray_resolve(q->table, d->src_key, d->src_offset, d->length, DRAY_READ, &src) ||
-        dray_resolve(q->table, d->dst_key, d->dst_offset, d->length, DRAY_WRITE, &dst) ||
-        !is_plain(src) || !is_plain(dst))
+    const struct dray_slot *slot;
+    if (found->key == key.value)
+        return true;
+    if (dray_resolve(q->table, key, 0, 0, access, &slot) || !is_plain(slot))
+        return false;
+    *found = (struct found){ key.value, slot->base, slot->length };
+    return true;
+}
+
+static bool inside(const struct found *found, uint64_t offset, uint64_t length)
+{
+    return offset <= found->length && length <= found->length - offset;
+}
+
+/* Adds the descriptor to the window if both sides are plain memory. */
+static bool take(const struct dray_soft_queue *q, const struct dray_desc *shared, struct window *w)
+{
+    struct simple d;
+    if (!read_simple(shared, &d) || !find(q, &w->src, d.src, DRAY_READ) ||
+        !find(q, &w->dst, d.dst, DRAY_WRITE) || !inside(&w->src, d.src_offset, d.length) ||
+        !inside(&w->dst, d.dst_offset, d.length))
         return false;
     uint32_t i = w->count++;
-    w->item[i] = (struct dray_copy_item){
-        .dst = (uint8_t *)dst->base + d->dst_offset,
-        .src = (const uint8_t *)src->base + d->src_offset,
-        .n = d->length,
-    };
-    w->user_data[i] = d->user_data;
-    w->flags[i] = d->flags;
-    w->shortest = d->length < w->shortest ? d->length : w->shortest;
+    w->item[i].dst = w->dst.base + d.dst_offset;
+    w->item[i].src = w->src.base + d.src_offset;
+    w->item[i].n = d.length;
+    w->user_data[i] = d.user_data;
+    w->flags[i] = (uint16_t)(d.head >> 16);
+    w->shortest = d.length < w->shortest ? d.length : w->shortest;
     return true;
 }
 
@@ -154,10 +199,9 @@ static void fill_window(struct dray_soft_queue *q, struct window *w)
     most = most < WINDOW - w->count ? most : WINDOW - w->count;
     room = room > w->count ? room - w->count : 0;
     most = most < room ? most : room;
-    struct dray_desc d;
     for (; n < most; n++) {
-        dray_port_fetch(q->port, n, &d);
-        if (!take(q, &d, w))
+        __builtin_prefetch(dray_port_slot(q->port, n + AHEAD));
+        if (!take(q, dray_port_slot(q->port, n), w))
             break;
     }
     if (n)
@@ -172,15 +216,28 @@ static void drop_first(struct window *w, uint32_t n)
     memmove(w->flags, w->flags + n, w->count * sizeof(*w->flags));
 }
 
+/* Completions of single copies, the common case, are written straight away; a chain goes through
+ * the transaction. */
 static uint64_t retire_batch(struct dray_soft_queue *q, const struct window *w, uint32_t n)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, single_bytes = 0;
+    uint32_t singles = 0;
     for (uint32_t i = 0; i < n; i++) {
-        bytes += w->item[i].n;
+        uint64_t length = w->item[i].n;
+        bytes += length;
+        if (q->txn.count == 0 && !(w->flags[i] & (DRAY_FLAG_CHAIN | DRAY_FLAG_NOTIFY))) {
+            dray_port_put(q->port, w->user_data[i], length, 0, 0);
+            singles++;
+            single_bytes += length;
+            continue;
+        }
         q->txn.count++;
-        q->txn.moved += w->item[i].n;
+        q->txn.moved += length;
         retire(q, w->flags[i], w->user_data[i]);
     }
+    dray_count(&q->transactions, singles);
+    dray_count(&q->descriptors, singles);
+    dray_count(&q->moved, single_bytes);
     dray_count(&q->cpu_bytes, bytes);
     return bytes;
 }
@@ -192,6 +249,7 @@ static uint32_t run_window(struct dray_soft_queue *q)
     struct window w;
     uint32_t done = 0;
     uint64_t bytes = 0;
+    w.src.key = w.dst.key = 0;
     w.count = 0;
     w.fetched = 0;
     w.shortest = SIZE_MAX;

@@ -8,17 +8,16 @@
 #include "clock.h"
 
 enum {
-    DRAY_SIDE = 0,
-    SIDES_MAX = 1 + BENCH_PEERS_MAX
+    SIDES_MAX = 1 + BENCH_PEERS_MAX,
+    ROUNDS_LEAST = 3, /* however slow they are */
 };
+#define PATIENCE_LEAST 0.1 /* seconds */
 
 /* The sides of a case that is running, Dray's first, and their figures. */
 struct sides {
     struct side {
-        const char *name;
-        bench_side_fn *run;
-        void (*close)(struct bench_run *run);
-        int (*verify)(struct bench_run *run);
+        const struct bench_side *spec;
+        char *why; /* where to say what went wrong */
         double figures[BENCH_ROUNDS_MAX];
     } all[SIDES_MAX];
     unsigned count, rounds;
@@ -55,36 +54,31 @@ static bool better(const struct bench_case *spec, double a, double b)
     return spec->higher_is_better ? a > b : a < b;
 }
 
-/* Dray's side, then those peers that are here. A peer that is not leaves its reason in peer_why. */
+static void open_side(struct bench_run *run, struct sides *sides, const struct bench_side *spec,
+                      char *why)
+{
+    if (!spec->run)
+        return;
+    if (spec->open && spec->open(run))
+        snprintf(why, BENCH_WHY_SIZE, "%s", run->why);
+    else
+        sides->all[sides->count++] = (struct side){ .spec = spec, .why = why };
+}
+
+/* Dray's side first. A side that is not here leaves its reason in the result. */
 static void open_sides(struct bench_run *run, struct sides *sides, struct bench_result *result)
 {
-    const struct bench_case *spec = run->spec;
     int i;
 
-    sides->count = 1;
-    sides->all[DRAY_SIDE] =
-        (struct side){ .name = "dray", .run = spec->run_dray, .verify = spec->verify };
-    if (!spec->run_dray)
-        snprintf(result->dray_why, sizeof(result->dray_why), "not there yet");
-    for (i = 0; i < BENCH_PEERS_MAX && spec->peers[i].run; i++) {
-        const struct bench_peer *peer = &spec->peers[i];
-
-        if (peer->open && peer->open(run)) {
-            snprintf(result->peer_why, sizeof(result->peer_why), "%s", run->why);
-            continue;
-        }
-        sides->all[sides->count++] =
-            (struct side){ .name = peer->name,
-                           .run = peer->run,
-                           .close = peer->close,
-                           .verify = peer->verify ? peer->verify : spec->verify };
-    }
+    open_side(run, sides, &run->spec->dray, result->dray_why);
+    for (i = 0; i < BENCH_PEERS_MAX; i++)
+        open_side(run, sides, &run->spec->peers[i], result->peer_why);
 }
 
 static void close_sides(struct bench_run *run, struct sides *sides)
 {
-    while (sides->count > 1) {
-        struct side *side = &sides->all[--sides->count];
+    while (sides->count) {
+        const struct bench_side *side = sides->all[--sides->count].spec;
 
         if (side->close)
             side->close(run);
@@ -92,21 +86,21 @@ static void close_sides(struct bench_run *run, struct sides *sides)
 }
 
 /* One side, once: wipe, run, verify. Sets *figure; nonzero with the reason in result. */
-static int run_side(struct bench_run *run, const struct side *side, bool is_dray,
-                    struct bench_result *result, double *figure)
+static int run_side(struct bench_run *run, const struct side *side, struct bench_result *result,
+                    double *figure)
 {
-    char *why = is_dray ? result->dray_why : result->peer_why;
+    int (*verify)(struct bench_run *) = side->spec->verify ? side->spec->verify : run->spec->verify;
 
     run->why[0] = '\0';
     if (run->spec->wipe)
         run->spec->wipe(run);
-    *figure = side->run(run);
+    *figure = side->spec->run(run);
     if (*figure < 0) {
-        snprintf(why, BENCH_WHY_SIZE, "%s", run->why[0] ? run->why : "the run failed");
+        snprintf(side->why, BENCH_WHY_SIZE, "%s", run->why[0] ? run->why : "the run failed");
         return -1;
     }
-    if (side->verify && side->verify(run)) {
-        snprintf(why, BENCH_WHY_SIZE, "%.40s wrote wrong bytes: %.160s", side->name, run->why);
+    if (verify && verify(run)) {
+        snprintf(side->why, BENCH_WHY_SIZE, "wrong bytes: %.200s", run->why);
         result->wrong = true;
         return -1;
     }
@@ -122,27 +116,36 @@ static int run_round(struct bench_run *run, struct sides *sides, unsigned turn,
     for (k = 0; k < sides->count; k++) {
         unsigned i = (k + turn) % sides->count;
 
-        if (!sides->all[i].run)
-            continue;
-        if (run_side(run, &sides->all[i], i == DRAY_SIDE, result, &figures[i]))
+        if (run_side(run, &sides->all[i], result, &figures[i]))
             return -1;
     }
     return 0;
 }
 
-static int run_rounds(struct bench_run *run, struct sides *sides, struct bench_result *result)
+/* Whether the rounds so far will do. `begun`: when the case began. */
+static bool is_enough(const struct bench_run *run, unsigned rounds, double first, double begun)
 {
-    unsigned rounds_min = run->quick ? 1 : run->spec->rounds_min;
-    double limit = run->quick ? 0 : run->spec->seconds;
-    double figures[SIDES_MAX] = { 0 }, begin;
+    double now = bench_seconds();
+
+    if (run->quick)
+        return rounds >= 1;
+    if (run->patience > 0 && rounds >= ROUNDS_LEAST && now - begun > run->patience)
+        return true;
+    return rounds >= run->spec->rounds_min && now - first > run->spec->seconds;
+}
+
+static int run_rounds(struct bench_run *run, struct sides *sides, double begun,
+                      struct bench_result *result)
+{
+    double figures[SIDES_MAX] = { 0 }, first;
     unsigned i;
 
     /* The first round warms caches, threads and page tables, and does not count. */
     if (run_round(run, sides, 0, result, figures))
         return -1;
-    begin = bench_seconds();
+    first = bench_seconds();
     for (sides->rounds = 0; sides->rounds < BENCH_ROUNDS_MAX; sides->rounds++) {
-        if (sides->rounds >= rounds_min && bench_seconds() - begin > limit)
+        if (is_enough(run, sides->rounds, first, begun))
             break;
         if (run_round(run, sides, sides->rounds, result, figures))
             return -1;
@@ -158,14 +161,14 @@ static void conclude(const struct sides *sides, struct bench_result *result)
     unsigned i;
 
     result->rounds = sides->rounds;
-    if (sides->all[DRAY_SIDE].run)
-        result->dray = median(sides->all[DRAY_SIDE].figures, sides->rounds);
-    for (i = 1; i < sides->count; i++) {
+    for (i = 0; i < sides->count; i++) {
         double figure = median(sides->all[i].figures, sides->rounds);
 
-        if (result->peer < 0 || better(spec, figure, result->peer)) {
+        if (sides->all[i].spec == &spec->dray) {
+            result->dray = figure;
+        } else if (result->peer < 0 || better(spec, figure, result->peer)) {
             result->peer = figure;
-            result->peer_name = sides->all[i].name;
+            result->peer_name = sides->all[i].spec->name;
         }
     }
     if (result->dray > 0 && result->peer > 0)
@@ -176,8 +179,9 @@ static void conclude(const struct sides *sides, struct bench_result *result)
 void bench_case_run(const struct bench_case *spec, const struct bench_options *options,
                     struct bench_result *result)
 {
-    struct bench_run run = { .spec = spec, .quick = options->quick };
+    struct bench_run run = { .spec = spec, .quick = options->quick, .patience = options->patience };
     struct sides sides = { 0 };
+    double begun = bench_seconds();
 
     *result = (struct bench_result){
         .spec = spec, .peer_name = spec->peers[0].name, .dray = -1, .peer = -1, .ratio = -1
@@ -188,7 +192,7 @@ void bench_case_run(const struct bench_case *spec, const struct bench_options *o
         return;
     }
     open_sides(&run, &sides, result);
-    if (!run_rounds(&run, &sides, result))
+    if (!run_rounds(&run, &sides, begun, result))
         conclude(&sides, result);
     close_sides(&run, &sides);
     if (spec->teardown)
@@ -224,6 +228,8 @@ static void show_progress(const struct bench_options *options, const struct benc
 int bench_suite_run(const struct bench_suite *suite, const struct bench_options *options, FILE *out)
 {
     struct bench_result *results = calloc(suite->case_count, sizeof(*results));
+    struct bench_options each = *options;
+    double begin = bench_seconds();
     size_t i, count = 0;
     int status = 0;
 
@@ -235,7 +241,9 @@ int bench_suite_run(const struct bench_suite *suite, const struct bench_options 
         if (options->only && strcmp(options->only, suite->cases[i].name))
             continue;
         show_progress(options, suite, i);
-        bench_case_run(&suite->cases[i], options, &results[count++]);
+        each.patience = (begin + BENCH_SUITE_SECONDS - bench_seconds()) / (suite->case_count - i);
+        each.patience = fmax(each.patience, PATIENCE_LEAST);
+        bench_case_run(&suite->cases[i], &each, &results[count++]);
     }
     show_progress(options, suite, suite->case_count);
     if (options->json)

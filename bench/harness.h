@@ -19,6 +19,7 @@
 enum {
     BENCH_PEERS_MAX = 2,
     BENCH_ROUNDS_MAX = 101,
+    BENCH_SUITE_SECONDS = 45, /* so that every suite ends within a minute, on a busy machine too */
     BENCH_WHY_SIZE = 256,
 };
 
@@ -28,6 +29,7 @@ struct bench_case;
 struct bench_run {
     const struct bench_case *spec;
     void *state;
+    double patience;          /* see bench_options */
     bool quick;               /* sizes for a smoke test: nobody reads the figures */
     char why[BENCH_WHY_SIZE]; /* what a failed hook has to say */
 };
@@ -35,13 +37,14 @@ struct bench_run {
 /** Runs one side once and returns its figure; negative after a failure, with run->why set. */
 typedef double bench_side_fn(struct bench_run *run);
 
-struct bench_peer {
+/** Dray, or a peer. */
+struct bench_side {
     const char *name;
     bench_side_fn *run;
-    /* Optional. Nonzero, with run->why set: this peer is not here, the case goes on without. */
+    /* Optional. Nonzero, with run->why set: this side is not here, the case goes on without. */
     int (*open)(struct bench_run *run);
     void (*close)(struct bench_run *run);
-    /* Optional, in place of the case's: this peer is meant to leave other bytes. */
+    /* Optional, in place of the case's: this side is meant to leave other bytes. */
     int (*verify)(struct bench_run *run);
 };
 
@@ -53,8 +56,8 @@ struct bench_case {
 
     /* 0 or nonzero with run->why set; a failed setup has undone what it did. */
     int (*setup)(struct bench_run *run);
-    bench_side_fn *run_dray;
-    struct bench_peer peers[BENCH_PEERS_MAX];
+    struct bench_side dray;
+    struct bench_side peers[BENCH_PEERS_MAX];
     void (*wipe)(struct bench_run *run);
     /* 0, or nonzero with run->why saying which byte is wrong. */
     int (*verify)(struct bench_run *run);
@@ -87,6 +90,7 @@ struct bench_options {
     bool quick;
     bool progress;    /* a line on standard error that says what runs */
     const char *only; /* run this case only; NULL for all */
+    double patience;  /* seconds a case may take with all it does; 0: as long as it likes */
 };
 
 /** Writes the reason of a failure into run->why; returns -1, for the hook to return. */
@@ -112,8 +116,5 @@ int bench_report_json(const struct bench_suite *suite, const struct bench_result
 
 /** All suites, ended by NULL (suites.c). */
 extern const struct bench_suite *const bench_suites[];
-
-/** `dray bench`: argv[0] is "bench". Returns the exit status (main.c). */
-int bench_main(int argc, char **argv);
 
 #endif

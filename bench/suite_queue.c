@@ -2,6 +2,7 @@
  * Suite `queue`: what a descriptor costs. Copies of 64 bytes through a worker thread, in batches of
  * 32 on a ring of 512, and one at a time; against DPDK's dma_skeleton driven the same way.
  */
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -11,6 +12,7 @@
 #include "load.h"
 #include "memory.h"
 #include "peer.h"
+#include "rig.h"
 #include "suites.h"
 
 enum {
@@ -19,6 +21,8 @@ enum {
     SLOTS = 1024, /* power of two, over the depth: no two copies in flight share bytes */
     DEPTH = 512,
     BATCH = 32,
+    WARM_UP_OPS = 2048,
+    SAMPLES_MAX = 1 << 14,
 };
 
 struct queue_param {
@@ -29,6 +33,8 @@ struct queue_state {
     uint64_t ops;
     void *src, *dst;
     const struct bench_dma_peer *peer;
+    struct bench_rig rig;
+    uint64_t samples[SAMPLES_MAX];
 };
 
 static void queue_teardown(struct bench_run *run)
@@ -101,11 +107,15 @@ static void close_dpdk(struct bench_run *run)
 static double run_dpdk(struct bench_run *run, double (*work)(uint64_t ops))
 {
     struct queue_state *state = run->state;
+    cpu_set_t before;
     double figure;
 
+    sched_getaffinity(0, sizeof(before), &before);
     if (state->peer->start())
         return bench_fail(run, "dma_skeleton did not start");
+    bench_bind(bench_cpu(0));
     figure = work(state->ops);
+    sched_setaffinity(0, sizeof(before), &before);
     state->peer->stop();
     return figure > 0 ? figure : bench_fail(run, "dma_skeleton did not complete its copies");
 }
@@ -123,6 +133,125 @@ static double run_dpdk_latency(struct bench_run *run)
     return run_dpdk(run, ((struct queue_state *)run->state)->peer->run_latency);
 }
 
+static void fill_copy(const struct bench_rig *rig, uint64_t op)
+{
+    uint64_t at = op % SLOTS * LENGTH;
+
+    dray_prep_copy(dray_queue_get(rig->queues[0]), rig->dst[0], at, rig->src[0], at, LENGTH);
+}
+
+/* As the peer does: the ring kept as full as whole batches allow, reaped on every pass. */
+static double copy_batches(struct bench_run *run, uint64_t ops)
+{
+    struct queue_state *state = run->state;
+    struct dray_queue *queue = state->rig.queues[0];
+    struct dray_completion done[DEPTH];
+    uint64_t sent = 0, finished = 0, i;
+    double begin = bench_seconds();
+
+    while (finished < ops) {
+        uint32_t reaped;
+
+        while (sent < ops && sent - finished + BATCH <= DEPTH) {
+            for (i = 0; i < BATCH; i++)
+                fill_copy(&state->rig, sent + i);
+            dray_queue_submit(queue);
+            sent += BATCH;
+        }
+        reaped = dray_queue_reap(queue, done, DEPTH);
+        for (i = 0; i < reaped; i++) {
+            if (done[i].status != DRAY_STATUS_OK)
+                return bench_rig_refused(run, &done[i]);
+        }
+        finished += reaped;
+    }
+    return (double)ops / (bench_seconds() - begin) / 1e6;
+}
+
+static int copy_one(struct bench_run *run, uint64_t op)
+{
+    struct queue_state *state = run->state;
+    struct dray_queue *queue = state->rig.queues[0];
+    const struct dray_completion *completion;
+
+    fill_copy(&state->rig, op);
+    dray_queue_submit(queue);
+    while (!(completion = dray_queue_peek(queue))) {
+    }
+    if (completion->status != DRAY_STATUS_OK)
+        return bench_rig_refused(run, completion);
+    dray_queue_seen(queue, 1);
+    return 0;
+}
+
+static double copy_singly(struct bench_run *run, uint64_t ops)
+{
+    struct queue_state *state = run->state;
+    uint64_t i, k, begin, samples = ops / BENCH_LATENCY_GROUP;
+
+    if (samples > SAMPLES_MAX)
+        samples = SAMPLES_MAX;
+    for (i = 0; i < samples; i++) {
+        begin = bench_ticks();
+        for (k = 0; k < BENCH_LATENCY_GROUP; k++) {
+            if (copy_one(run, i * BENCH_LATENCY_GROUP + k))
+                return -1;
+        }
+        state->samples[i] = bench_ticks() - begin;
+    }
+    return bench_median_latency_ns(state->samples, samples);
+}
+
+/* The worker, too, lives in its own rounds only, and has a processor of its own where there are
+ * two. */
+static int start_dray(struct bench_run *run)
+{
+    struct queue_state *state = run->state;
+    struct bench_rig_options options = {
+        .mode = DRAY_MODE_WORKER,
+        .workers = 1,
+        .worker_cpu = bench_cpu_count() > 1 ? bench_cpu(1) : -1,
+        .poll = true,
+        .queues = 1,
+        .depth = DEPTH,
+    };
+    int rc = bench_rig_open(run, &state->rig, &options);
+    uint64_t i;
+
+    if (!rc)
+        rc = bench_rig_map(run, &state->rig, 0, state->dst, SLOTS * LENGTH, state->src,
+                           SLOTS * LENGTH);
+    for (i = 0; i < WARM_UP_OPS && !rc; i++)
+        rc = copy_one(run, i);
+    return rc;
+}
+
+static double run_dray(struct bench_run *run, double (*work)(struct bench_run *, uint64_t ops))
+{
+    struct queue_state *state = run->state;
+    cpu_set_t before;
+    double figure = -1;
+
+    sched_getaffinity(0, sizeof(before), &before);
+    if (!start_dray(run)) {
+        bench_bind(bench_cpu(0));
+        figure = work(run, state->ops);
+        sched_setaffinity(0, sizeof(before), &before);
+    }
+    bench_rig_close(&state->rig);
+    return figure;
+}
+
+static double run_dray_batch(struct bench_run *run)
+{
+    return run_dray(run, copy_batches);
+}
+
+static double run_dray_latency(struct bench_run *run)
+{
+    return run_dray(run, copy_singly);
+}
+
 #define QUEUE_HOOKS                                                                               \
     .setup = queue_setup, .wipe = queue_wipe, .verify = queue_verify, .teardown = queue_teardown, \
     .seconds = 5, .rounds_min = 9
@@ -132,6 +261,7 @@ static const struct bench_case cases[] = {
       .unit = "Mops/s",
       .higher_is_better = true,
       .param = &(const struct queue_param){ 2000000 / BATCH * BATCH },
+      .dray = { .name = "dray", .run = run_dray_batch },
       .peers = { { .name = "DPDK dma_skeleton",
                    .run = run_dpdk_batch,
                    .open = open_dpdk,
@@ -140,6 +270,7 @@ static const struct bench_case cases[] = {
     { .name = "latency",
       .unit = "ns",
       .param = &(const struct queue_param){ 100000 },
+      .dray = { .name = "dray", .run = run_dray_latency },
       .peers = { { .name = "DPDK dma_skeleton",
                    .run = run_dpdk_latency,
                    .open = open_dpdk,

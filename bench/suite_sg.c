@@ -9,6 +9,7 @@
 #include "copiers.h"
 #include "harness.h"
 #include "memory.h"
+#include "rig.h"
 #include "suites.h"
 
 #define KIB ((size_t)1 << 10)
@@ -16,7 +17,9 @@
 #define GIB ((size_t)1 << 30)
 
 enum {
-    SEED = 0x56
+    SEED = 0x56,
+    DEPTH = 256,
+    GATHER = 64, /* pieces of one transaction */
 };
 
 struct sg_param {
@@ -28,6 +31,7 @@ struct sg_state {
     size_t piece, count, source_size;
     void *src, *dst;
     uint64_t *offsets; /* of the pieces, multiples of the piece size */
+    struct bench_rig rig;
 };
 
 static uint64_t next_random(uint64_t *state)
@@ -104,6 +108,62 @@ static double sg_figure(const struct sg_state *state, double seconds)
     return (double)state->count * (double)state->piece / seconds / 1e9;
 }
 
+static int open_dray(struct bench_run *run)
+{
+    struct sg_state *state = run->state;
+    struct bench_rig_options options = {
+        .mode = DRAY_MODE_INLINE, .worker_cpu = -1, .queues = 1, .depth = DEPTH
+    };
+    int rc = bench_rig_open(run, &state->rig, &options);
+
+    if (rc)
+        return rc;
+    rc = bench_rig_map(run, &state->rig, 0, state->dst, state->count * state->piece, state->src,
+                       state->source_size);
+    if (rc)
+        bench_rig_close(&state->rig);
+    return rc;
+}
+
+static void close_dray(struct bench_run *run)
+{
+    bench_rig_close(&((struct sg_state *)run->state)->rig);
+}
+
+/* Pieces [first, first + count) as one transaction: one gather, one completion. */
+static void fill_gather(const struct sg_state *state, size_t first, size_t count)
+{
+    const struct bench_rig *rig = &state->rig;
+    size_t i;
+
+    for (i = first; i < first + count; i++) {
+        struct dray_desc *d = dray_queue_get(rig->queues[0]);
+
+        dray_prep_copy(d, rig->dst[0], i * state->piece, rig->src[0], state->offsets[i],
+                       state->piece);
+        d->flags = i + 1 < first + count ? DRAY_FLAG_CHAIN : 0;
+    }
+}
+
+static double run_dray(struct bench_run *run)
+{
+    struct sg_state *state = run->state;
+    double begin = bench_seconds();
+    size_t i, count;
+    uint64_t gathers;
+
+    for (i = 0; i < state->count;) {
+        for (gathers = 0; gathers < DEPTH / GATHER && i < state->count; gathers++, i += count) {
+            count = state->count - i < GATHER ? state->count - i : GATHER;
+            fill_gather(state, i, count);
+        }
+        dray_queue_submit(state->rig.queues[0]);
+        if (bench_rig_poll(run, state->rig.queues[0], gathers))
+            return -1;
+    }
+    return sg_figure(state, bench_seconds() - begin);
+}
+
 static double run_memcpy(struct bench_run *run)
 {
     struct sg_state *state = run->state;
@@ -117,6 +177,7 @@ static double run_memcpy(struct bench_run *run)
     {                                                                                        \
         .name = label, .unit = "GB/s", .higher_is_better = true,                             \
         .param = &(const struct sg_param){ bytes, gathered }, .setup = sg_setup,             \
+        .dray = { .name = "dray", .run = run_dray, .open = open_dray, .close = close_dray }, \
         .peers = { { .name = "memcpy of each piece", .run = run_memcpy } }, .wipe = sg_wipe, \
         .verify = sg_verify, .teardown = sg_teardown, .seconds = 4, .rounds_min = 9          \
     }

@@ -11,6 +11,7 @@
 #include "load.h"
 #include "memory.h"
 #include "peer.h"
+#include "rig.h"
 #include "suites.h"
 
 #define MIB ((size_t)1 << 20)
@@ -32,6 +33,7 @@ struct strided_state {
     size_t src_size, dst_size;
     void *src, *dst;
     const struct bench_transpose_peer *peer;
+    struct bench_rig rig;
 };
 
 /*
@@ -167,6 +169,71 @@ static double strided_figure(const struct strided_state *state, double seconds)
     return (double)state->dst_size / seconds / 1e9;
 }
 
+static int open_dray(struct bench_run *run)
+{
+    struct strided_state *state = run->state;
+    struct bench_rig_options options = {
+        .mode = DRAY_MODE_INLINE, .worker_cpu = -1, .queues = 1, .depth = 2
+    };
+    int rc = bench_rig_open(run, &state->rig, &options);
+
+    if (rc)
+        return rc;
+    rc = bench_rig_map(run, &state->rig, 0, state->dst, state->dst_size, state->src,
+                       state->src_size);
+    if (rc)
+        bench_rig_close(&state->rig);
+    return rc;
+}
+
+static void close_dray(struct bench_run *run)
+{
+    bench_rig_close(&((struct strided_state *)run->state)->rig);
+}
+
+static void shape_transpose(struct dray_shape *shape, const struct strided_param *matrix)
+{
+    int64_t element = (int64_t)matrix->element, row = (int64_t)matrix->n * element;
+
+    *shape = (struct dray_shape){
+        .version = DRAY_FORMAT_VERSION,
+        .loops = 2,
+        .element = (uint32_t)matrix->element,
+        .extent = { matrix->n, matrix->n },
+        .src_stride = { element, row },
+        .dst_stride = { row, element },
+    };
+}
+
+static void shape_rows(struct dray_shape *shape, const struct strided_param *rectangle)
+{
+    *shape = (struct dray_shape){
+        .version = DRAY_FORMAT_VERSION,
+        .loops = 1,
+        .element = (uint32_t)rectangle->element,
+        .extent = { rectangle->n },
+        .src_stride = { (int64_t)rectangle->pitch },
+        .dst_stride = { (int64_t)rectangle->element },
+    };
+}
+
+static double run_dray(struct bench_run *run)
+{
+    struct strided_state *state = run->state;
+    struct dray_queue *queue = state->rig.queues[0];
+    double begin = bench_seconds();
+    struct dray_desc *d = dray_queue_get(queue);
+
+    dray_prep_strided(d, state->rig.dst[0], 0, state->rig.src[0], 0, state->dst_size,
+                      (dray_key){ 0 }, 0);
+    if (state->shape.pitch)
+        shape_rows(dray_queue_shape(queue, d), &state->shape);
+    else
+        shape_transpose(dray_queue_shape(queue, d), &state->shape);
+    dray_queue_submit(queue);
+    return bench_rig_poll(run, queue, 1) ? -1 : strided_figure(state, bench_seconds() - begin);
+}
+
 static int open_openblas(struct bench_run *run)
 {
     struct strided_state *state = run->state;
@@ -212,7 +279,9 @@ static double run_rows(struct bench_run *run)
 
 #define STRIDED_HOOKS                                                                       \
     .unit = "GB/s", .higher_is_better = true, .setup = strided_setup, .wipe = strided_wipe, \
-    .teardown = strided_teardown, .seconds = 3, .rounds_min = 7
+    .teardown = strided_teardown,                                                           \
+    .dray = { .name = "dray", .run = run_dray, .open = open_dray, .close = close_dray },    \
+    .seconds = 3, .rounds_min = 7
 
 #define TRANSPOSE(label, side, bytes)                                                           \
     { .name = label,                                                                            \

@@ -249,7 +249,7 @@ static uint32_t run_window(struct dray_soft_queue *q)
     struct window w;
     uint32_t done = 0;
     uint64_t bytes = 0;
-    w.src.key = w.dst.key = 0;
+    w.src = w.dst = (struct found){ 0 }; /* key 0 names nothing, and holds nothing */
     w.count = 0;
     w.fetched = 0;
     w.shortest = SIZE_MAX;

@@ -111,7 +111,7 @@ struct dray_plan_output {
 };
 
 /* Most steps of one plan. */
-#define DRAY_PLAN_STEPS_MAX ((size_t)1 << 24)
+#define DRAY_PLAN_STEPS_MAX ((size_t)1 << 22)
 
 /* Returns 0; -EINVAL (lengths differ, a segment wraps, limits or costs that make no sense, or
  * limits that no way of transfer can keep); -ENOSPC (steps_max is too small: step_count says how

@@ -34,46 +34,55 @@ static bool is_inside(const struct dray_extent *extent)
            extent->length <= place->region->length - place->offset;
 }
 
-/* The engine can move it: as it is, or with the bytes beside it, if these may be touched. */
-static bool engine_can(const struct dray_planner *planner, const struct dray_place *place,
-                       const struct dray_item *item, bool beside)
+/* Why the engine cannot move it, or NULL: as it is, or with the bytes beside it, if these may be
+ * touched. */
+static const char *engine_refuses(const struct dray_planner *planner,
+                                  const struct dray_place *place, const struct dray_item *item,
+                                  bool beside)
 {
     struct dray_extent extent = dray_extent_of(planner, place, item->lo, item->hi);
-    if (!dray_place_is_reached(planner, place) || (extent.length & (planner->align - 1)))
-        return false;
-    return !dray_extent_is_ragged(&extent, item) || (beside && is_inside(&extent));
+    if (!dray_place_is_reached(planner, place))
+        return "an address over the engine's reach";
+    if (extent.length & (planner->align - 1))
+        return "a stream has no bytes to round its length up with";
+    if (!dray_extent_is_ragged(&extent, item))
+        return NULL;
+    if (!is_inside(&extent))
+        return "an aligned block lies across the end of a region";
+    return beside ? NULL : "the bytes beside a misaligned range may not be touched";
 }
 
-static bool engine_fetches(const struct dray_planner *planner, const struct dray_item *item)
+static const char *fetch_refused(const struct dray_planner *planner, const struct dray_item *item)
 {
     const struct dray_place *src = &item->run->src;
-    return engine_can(planner, src, item, src->region->gap_readable);
+    return engine_refuses(planner, src, item, src->region->gap_readable);
 }
 
-static bool engine_stores(const struct dray_planner *planner, const struct dray_item *item)
+static const char *store_refused(const struct dray_planner *planner, const struct dray_item *item)
 {
     const struct dray_place *dst = &item->run->dst;
-    return engine_can(planner, dst, item, dst->region->rewritable);
+    return engine_refuses(planner, dst, item, dst->region->rewritable);
 }
 
-static bool way_works(const struct dray_planner *planner, const struct dray_item *item,
-                      enum dray_way way)
+/* Why it cannot go this way, or NULL. */
+static const char *way_refused(const struct dray_planner *planner, const struct dray_item *item,
+                               enum dray_way way)
 {
-    bool loads = dray_place_is_memory(&item->run->src),
-         stores = dray_place_is_memory(&item->run->dst);
-    switch (way) {
-    case DRAY_WAY_CPU:
-        return planner->in->cpu_allowed && loads && stores;
-    case DRAY_WAY_FETCH:
-        return stores && engine_fetches(planner, item);
-    case DRAY_WAY_STORE:
-        return loads && engine_stores(planner, item);
-    case DRAY_WAY_BOTH:
-        return engine_fetches(planner, item) && engine_stores(planner, item);
-    case DRAY_WAY_DIRECT:
-        break;
-    }
-    return false;
+    bool loads = dray_place_is_memory(&item->run->src);
+    bool stores = dray_place_is_memory(&item->run->dst);
+    const char *why = NULL;
+    if (way == DRAY_WAY_DIRECT)
+        return "misaligned, or an address over the engine's reach";
+    if (way == DRAY_WAY_CPU && !planner->in->cpu_allowed)
+        return "the CPU may not move bytes in place of the engine";
+    if ((!loads && (way == DRAY_WAY_CPU || way == DRAY_WAY_STORE)) ||
+        (!stores && (way == DRAY_WAY_CPU || way == DRAY_WAY_FETCH)))
+        return "the CPU cannot reach a file or a stream";
+    if (way == DRAY_WAY_FETCH || way == DRAY_WAY_BOTH)
+        why = fetch_refused(planner, item);
+    if (!why && (way == DRAY_WAY_STORE || way == DRAY_WAY_BOTH))
+        why = store_refused(planner, item);
+    return why;
 }
 
 uint64_t dray_item_bounce(const struct dray_planner *planner, const struct dray_item *item)
@@ -91,19 +100,24 @@ uint64_t dray_item_bounce(const struct dray_planner *planner, const struct dray_
 /* The way for an item that cannot go directly: the strategy's, or else, where the strategy is not
  * to do everything in one way, the first that works. */
 static int choose_way(const struct dray_planner *planner, const struct dray_strategy *strategy,
-                      struct dray_item *item)
+                      struct dray_item *item, const char **why)
 {
-    bool found = strategy->way != DRAY_WAY_DIRECT && way_works(planner, item, strategy->way);
     item->way = strategy->way;
-    if (!found && strategy->scope != DRAY_SCOPE_RUNS)
-        return -EINVAL;
-    for (enum dray_way way = DRAY_WAY_CPU; way <= DRAY_WAY_BOTH && !found; way++) {
-        found = way_works(planner, item, way);
-        item->way = way;
+    *why = way_refused(planner, item, item->way);
+    for (enum dray_way way = DRAY_WAY_CPU;
+         *why && strategy->scope == DRAY_SCOPE_RUNS && way <= DRAY_WAY_BOTH; way++) {
+        const char *refused = way_refused(planner, item, way);
+        if (!refused) {
+            item->way = way;
+            *why = NULL;
+        }
     }
-    if (!found)
+    if (*why)
         return -EINVAL;
-    return dray_item_bounce(planner, item) <= planner->bounce.capacity ? 0 : -ENOMEM;
+    if (dray_item_bounce(planner, item) <= planner->bounce.capacity)
+        return 0;
+    *why = planner->bounce.capacity ? "not enough bounce memory" : "no bounce memory";
+    return -ENOMEM;
 }
 
 /* Ends of head and body: 0 <= head <= body <= length; head == body where nothing goes directly. */
@@ -142,7 +156,7 @@ int dray_items_next(const struct dray_planner *planner, const struct dray_strate
     item->hi = direct ? body : (at < head ? head : run->length);
     items->at = item->hi;
     items->open = item->hi < run->length;
-    int result = direct ? 0 : choose_way(planner, strategy, item);
+    int result = direct ? 0 : choose_way(planner, strategy, item, &items->why);
     return result ? result : 1;
 }
 

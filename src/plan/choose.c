@@ -1,6 +1,7 @@
 /* The strategies, side by side; the cheapest is emitted. */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 
 #include "plan/internal.h"
 
@@ -10,10 +11,10 @@ static const struct candidate {
     struct dray_strategy strategy;
     const char *text;
 } candidates[] = {
-    { { DRAY_SCOPE_RUNS, DRAY_WAY_CPU }, "direct, the rest by the CPU" },
-    { { DRAY_SCOPE_RUNS, DRAY_WAY_FETCH }, "direct, the rest fetched through bounce memory" },
-    { { DRAY_SCOPE_RUNS, DRAY_WAY_STORE }, "direct, the rest stored through bounce memory" },
-    { { DRAY_SCOPE_RUNS, DRAY_WAY_BOTH }, "direct, the rest through bounce memory twice" },
+    { { DRAY_SCOPE_RUNS, DRAY_WAY_CPU }, "direct" },
+    { { DRAY_SCOPE_RUNS, DRAY_WAY_FETCH }, "direct" },
+    { { DRAY_SCOPE_RUNS, DRAY_WAY_STORE }, "direct" },
+    { { DRAY_SCOPE_RUNS, DRAY_WAY_BOTH }, "direct" },
     { { DRAY_SCOPE_PIECES, DRAY_WAY_DIRECT }, "a descriptor for each piece" },
     { { DRAY_SCOPE_WHOLE, DRAY_WAY_CPU }, "all by the CPU" },
     { { DRAY_SCOPE_WHOLE, DRAY_WAY_FETCH }, "bounce all: fetch, then scatter by the CPU" },
@@ -52,7 +53,7 @@ static void try_all(const struct dray_planner *planner, struct trial *trials)
 {
     for (size_t i = 0; i < CANDIDATES; i++) {
         if (i > RUNS_FIRST && i < RUNS_COUNT && !trials[RUNS_FIRST].result &&
-            !trials[RUNS_FIRST].emit.bounced)
+            trials[RUNS_FIRST].emit.ways == 1u << DRAY_WAY_DIRECT)
             trials[i] = trials[RUNS_FIRST];
         else
             try_one(planner, &candidates[i].strategy, NULL, &trials[i]);
@@ -81,43 +82,74 @@ static int failure(const struct dray_planner *planner, struct trial *trials)
     return trials[cheapest(trials)].result ? -EINVAL : -ENOMEM;
 }
 
-static bool same(const struct trial *a, const struct trial *b)
-{
-    return a->result == b->result && a->emit.count == b->emit.count && cost_of(a) == cost_of(b) &&
-           a->emit.cpu_bytes == b->emit.cpu_bytes;
-}
+/* ---- in words ---- */
 
-static void note_one(struct dray_emit *notes, const struct trial *trial, const char *text,
-                     bool chosen)
+/* What it comes to, in the same words where it is the same. */
+static void describe(const struct trial *trial, const struct candidate *candidate, char *text,
+                     size_t size)
 {
     const struct dray_emit *emit = &trial->emit;
-    if (trial->result) {
-        dray_note(notes, DRAY_NOTE_CHOICE, 0, "impossible: %s: %s", text,
-                  trial->result == -ENOMEM  ? "not enough bounce memory"
-                  : trial->result == -E2BIG ? "too many steps"
-                                            : "the limits or the regions forbid it");
-        return;
-    }
-    dray_note(notes, DRAY_NOTE_CHOICE, 0,
-              "%s: %s: %s: %zu descriptor%s in %zu transaction%s, %s by the CPU",
-              chosen ? "chosen" : "rejected", text, dray_text_ns(emit->cost).text,
-              emit->engine_steps, emit->engine_steps == 1 ? "" : "s", emit->transactions,
-              emit->transactions == 1 ? "" : "s", dray_text_bytes(emit->cpu_bytes).text);
+    bool runs = candidate->strategy.scope == DRAY_SCOPE_RUNS;
+    unsigned bounced = emit->ways & ~(1u << DRAY_WAY_DIRECT | 1u << DRAY_WAY_CPU);
+    bool direct = emit->ways & 1u << DRAY_WAY_DIRECT, cpu = emit->ways & 1u << DRAY_WAY_CPU;
+    if (trial->result || !runs || (direct && !cpu && !bounced && emit->transactions))
+        snprintf(text, size, "%s", candidate->text);
+    else if (!emit->transactions)
+        snprintf(text, size, "all by the CPU");
+    else
+        snprintf(text, size, "%s%s%s%s", direct ? "direct, the rest " : "",
+                 bounced ? "through bounce memory" : "", bounced && cpu ? " and " : "",
+                 cpu ? "by the CPU" : "");
 }
 
-/* The chosen one first, then the others, but none twice. */
+/* But for what sums in another order differ by. */
+static bool same(const struct trial *a, const struct trial *b)
+{
+    if (a->result || b->result)
+        return a->result == b->result;
+    return a->emit.transactions == b->emit.transactions &&
+           a->emit.engine_steps == b->emit.engine_steps && a->emit.cpu_bytes == b->emit.cpu_bytes &&
+           fabs(cost_of(a) - cost_of(b)) <= 1e-9 * cost_of(a);
+}
+
+static void note_one(struct dray_emit *notes, const struct trial *trial,
+                     const struct candidate *candidate, bool chosen)
+{
+    const struct dray_emit *emit = &trial->emit;
+    const char *verdict = chosen ? "chosen" : "rejected";
+    struct dray_text cost = dray_text_ns(emit->cost);
+    char text[80];
+    describe(trial, candidate, text, sizeof(text));
+    if (trial->result)
+        dray_note(notes, DRAY_NOTE_CHOICE, 0, "impossible: -: %s: %s", text, emit->why);
+    else if (!emit->transactions)
+        dray_note(notes, DRAY_NOTE_CHOICE, 0, "%s: %s: %s", verdict, cost.text, text);
+    else
+        dray_note(notes, DRAY_NOTE_CHOICE, 0,
+                  "%s: %s: %s (%zu descriptor%s in %zu transaction%s, %s by the CPU)", verdict,
+                  cost.text, text, emit->engine_steps, emit->engine_steps == 1 ? "" : "s",
+                  emit->transactions, emit->transactions == 1 ? "" : "s",
+                  dray_text_bytes(emit->cpu_bytes).text);
+}
+
+/* Another candidate comes to the same, and is told. Of several that fail alike, only ways to do the
+ * direct one's rest are told once. */
+static bool is_told(const struct trial *trials, size_t i, size_t best)
+{
+    bool told = i == best || (!trials[i].result && same(&trials[i], &trials[best]));
+    for (size_t j = 0; j < i && !told; j++)
+        told = same(&trials[i], &trials[j]) && (!trials[i].result || i < RUNS_COUNT);
+    return told;
+}
+
+/* The chosen one first, then the others. */
 static void note_choice(struct dray_plan_output *out, const struct trial *trials, size_t best)
 {
     struct dray_emit notes = { .planner = trials[best].emit.planner, .out = out };
-    note_one(&notes, &trials[best], candidates[best].text, true);
-    for (size_t i = 0; i < CANDIDATES; i++) {
-        bool again = i == best;
-        for (size_t j = 0; j < i && i < RUNS_COUNT; j++)
-            again |= same(&trials[i], &trials[j]);
-        again |= i < RUNS_COUNT && same(&trials[i], &trials[best]);
-        if (!again)
-            note_one(&notes, &trials[i], candidates[i].text, false);
-    }
+    note_one(&notes, &trials[best], &candidates[best], true);
+    for (size_t i = 0; i < CANDIDATES; i++)
+        if (!is_told(trials, i, best))
+            note_one(&notes, &trials[i], &candidates[i], false);
 }
 
 static void report(struct dray_plan_output *out, const struct dray_planner *planner,

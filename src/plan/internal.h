@@ -182,6 +182,7 @@ struct dray_items {
     struct dray_run run; /* items refer to it, until the next is asked for */
     uint64_t at;         /* how far the run is used up */
     bool open;
+    const char *why; /* it failed; a clause without a full stop */
 };
 
 /* The next item. Returns 1; 0 at the end; -EINVAL when there is no way to do it, -ENOMEM when
@@ -218,7 +219,8 @@ struct dray_emit {
     size_t transactions, engine_steps;
     uint64_t cpu_bytes, gap_bytes;
     double cost;
-    size_t bounced; /* items that did not go directly */
+    unsigned ways;   /* taken: bit n is enum dray_way n */
+    const char *why; /* it failed */
     /* The last step. */
     struct dray_desc last;
     enum dray_plan_by last_by;

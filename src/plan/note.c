@@ -48,7 +48,7 @@ struct dray_text dray_text_ns(double ns)
         struct dray_text never = { "not possible" };
         return never;
     }
-    while (unit < 3 && ns >= 999.5) {
+    while (unit < 3 && ns >= 9999.5) { /* four digits tell 1566 from 1570 */
         ns /= 1000;
         unit++;
     }

@@ -68,7 +68,7 @@ static void print_steps(struct sink *sink, const struct dray_plan_input *input,
         places(input, &output->steps[i].desc, dst, src);
         widest_dst = strlen(dst) > widest_dst ? strlen(dst) : widest_dst;
     }
-    say(sink, "  %5s  %-10s  %-*s     %s\n", "step", "by", (int)widest_dst, "destination",
+    say(sink, "\n  %5s  %-10s  %-*s     %s\n", "step", "by", (int)widest_dst, "destination",
         "source");
     bool chained = false;
     for (size_t i = 0; i < step_count(output); i++) {
@@ -91,14 +91,26 @@ static const char *kind_text(int kind)
     return kind >= 0 && kind < (int)(sizeof(texts) / sizeof(texts[0])) ? texts[kind] : "?";
 }
 
+/* "verdict: cost: what", each in its column. */
+static void print_choice(struct sink *sink, const char *text)
+{
+    const char *cost = strstr(text, ": "), *what = cost ? strstr(cost + 2, ": ") : NULL;
+    if (!what) {
+        say(sink, "  %s\n", text);
+        return;
+    }
+    say(sink, "  %-10.*s  %8.*s  %s\n", (int)(cost - text), text, (int)(what - cost - 2), cost + 2,
+        what + 2);
+}
+
 static void print_notes(struct sink *sink, const struct dray_plan_output *output)
 {
     if (output->notes && output->note_count)
-        say(sink, "why\n");
+        say(sink, "\nwhy\n");
     for (size_t i = 0; output->notes && i < output->note_count; i++) {
         const struct dray_plan_note *note = &output->notes[i];
         if (note->kind == DRAY_NOTE_CHOICE)
-            say(sink, "         %s\n", note->text);
+            print_choice(sink, note->text);
         else
             say(sink, "  %5zu  %-8s  %s\n", note->step, kind_text((int)note->kind), note->text);
     }
@@ -112,14 +124,13 @@ int dray_plan_print(const struct dray_plan_input *input, const struct dray_plan_
     struct sink sink = { text, size, 0 };
     if (size)
         text[0] = '\0';
-    say(&sink, "plan   %s in %zu step%s, %zu transaction%s, %s\n",
-        dray_text_bytes(output->bytes).text, output->step_count, output->step_count == 1 ? "" : "s",
-        output->transactions, output->transactions == 1 ? "" : "s",
-        dray_text_ns(output->cost_ns).text);
-    say(&sink, "       by the CPU %s, gaps %s\n", dray_text_bytes(output->cpu_bytes).text,
-        dray_text_bytes(output->gap_bytes).text);
-    say(&sink, "       a descriptor for each piece: %s; bounce all: %s\n",
-        dray_text_ns(output->cost_pieces_ns).text, dray_text_ns(output->cost_bounce_ns).text);
+    say(&sink, "%s in %zu step%s, %zu transaction%s: %s\n", dray_text_bytes(output->bytes).text,
+        output->step_count, output->step_count == 1 ? "" : "s", output->transactions,
+        output->transactions == 1 ? "" : "s", dray_text_ns(output->cost_ns).text);
+    say(&sink, "  copied by the CPU            %s\n", dray_text_bytes(output->cpu_bytes).text);
+    say(&sink, "  moved, not asked for         %s\n", dray_text_bytes(output->gap_bytes).text);
+    say(&sink, "  a descriptor for each piece  %s\n", dray_text_ns(output->cost_pieces_ns).text);
+    say(&sink, "  everything bounced           %s\n", dray_text_ns(output->cost_bounce_ns).text);
     if (step_count(output))
         print_steps(&sink, input, output);
     print_notes(&sink, output);

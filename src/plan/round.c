@@ -24,6 +24,7 @@ struct round {
     uint64_t used;          /* of bounce memory */
     bool phase[3];          /* those that have work */
     enum phase direct;      /* the one that takes along what goes directly */
+    unsigned ways;          /* bit n: enum dray_way n */
     enum dray_way last_way; /* of the last item */
     /* Blocks of the destination that are written in part only: their other bytes belong to others.
      */
@@ -88,6 +89,7 @@ static void add(const struct dray_planner *planner, struct round *round,
     round->count++;
     round->used += dray_item_bounce(planner, item);
     round->last_way = item->way;
+    round->ways |= 1u << item->way;
     round->phase[PHASE_LOAD] |= is_fetched(item) || (is_stored(item) && partial);
     round->phase[PHASE_COPY] |= item->way != DRAY_WAY_DIRECT;
     round->phase[PHASE_STORE] |= is_stored(item);
@@ -230,20 +232,18 @@ static void emit_phase(struct dray_emit *emit, const struct dray_strategy *strat
     dray_emit_close(emit);
 }
 
-/* Why the run looks as it does, and what does not go directly. */
+/* Why runs look as they do, and what does not go directly. */
 static void explain(struct dray_emit *emit, const struct dray_strategy *strategy,
                     const struct round *round)
 {
     struct dray_items items = round->begin;
     struct dray_item item;
-    for (size_t i = 0; i < round->count; i++) {
+    for (size_t i = 0; i < round->count && emit->out; i++) {
         dray_items_next(emit->planner, strategy, &items, &item);
         if (item.lo == 0)
             dray_note_run(emit, item.run);
-        if (item.way != DRAY_WAY_DIRECT) {
-            emit->bounced++;
+        if (item.way != DRAY_WAY_DIRECT)
             dray_note_item(emit, &item);
-        }
     }
 }
 
@@ -255,10 +255,10 @@ int dray_rounds_emit(const struct dray_planner *planner, const struct dray_strat
     for (;;) {
         struct round round;
         int result = measure(planner, strategy, &items, &round);
-        if (result)
+        emit->why = items.why;
+        if (result || !round.count)
             return result;
-        if (!round.count)
-            return 0;
+        emit->ways |= round.ways;
         explain(emit, strategy, &round);
         emit->cpu_instead = planner->in->cpu_allowed && strategy->scope == DRAY_SCOPE_RUNS &&
                             !round.phase[PHASE_COPY];
@@ -268,7 +268,9 @@ int dray_rounds_emit(const struct dray_planner *planner, const struct dray_strat
         for (enum phase phase = PHASE_LOAD; phase <= PHASE_STORE; phase++)
             if (round.phase[phase])
                 emit_phase(emit, strategy, &round, phase);
-        if (emit->overflow)
+        if (emit->overflow) {
+            emit->why = "too many steps";
             return -E2BIG;
+        }
     }
 }

@@ -12,7 +12,7 @@
 #include "test.h"
 
 enum {
-    ROUNDS = 200000,
+    ROUNDS = 200000 / TEST_SLOWNESS,
 };
 
 static struct test_rng rng;

@@ -15,10 +15,10 @@
 #include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
+#include "test.h"
 
 enum {
-    ROUNDS = 3000
+    ROUNDS = 3000 / TEST_SLOWNESS
 };
 
 static uint64_t seed;

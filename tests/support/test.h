@@ -31,6 +31,10 @@
 #define TEST_SANITIZED 0
 #endif
 
+/* What random tests divide their rounds by: ThreadSanitizer makes a loop over bytes 10 to 30 times
+ * slower. Seeds differ from run to run, so nothing is left out for good. */
+#define TEST_SLOWNESS (TEST_SANITIZED ? 10 : 1)
+
 /* $DRAY_SEED, or the clock's when it is not set. The first call prints it. Same value all the run.
  */
 uint64_t test_seed(void);

@@ -31,6 +31,7 @@ struct dray_program_options {
     const char *engine;    /* in place of every `engine auto`; NULL: auto */
     const struct dray_profile *profile; /* NULL: dray_profile_load */
     uint64_t timeout_ns;                /* for the whole run; 0: 60 s */
+    bool keep;                          /* temporary files stay, and the report names them */
 };
 
 /* Runs it. Returns 0 when every transfer succeeded and every expectation held; -EIO when not

@@ -23,6 +23,7 @@ int dray_unmap(struct dray_domain *domain, dray_key key)
     pthread_mutex_unlock(&domain->lock);
     if (!slot)
         return -ENOENT;
+    dray_domain_wake(domain); /* engines that sleep in a transfer on it: they will find no key */
     dray_epoch_wait(domain, epoch); /* without the lock: others map and unmap meanwhile */
     pthread_mutex_lock(&domain->lock);
     dray_slot_release(domain, slot);
@@ -82,6 +83,8 @@ int dray_unmap_lazy(struct dray_domain *domain, dray_key key)
     if (slot)
         lazy_push(domain, slot);
     pthread_mutex_unlock(&domain->lock);
+    if (slot)
+        dray_domain_wake(domain);
     return slot ? 0 : -ENOENT;
 }
 

@@ -235,6 +235,8 @@ static uint64_t retire_batch(struct dray_soft_queue *q, const struct window *w, 
         q->txn.moved += length;
         retire(q, w->flags[i], w->user_data[i]);
     }
+    if (q->txn.open) /* close_chain may need to say which was the last */
+        q->desc = (struct dray_desc){ .user_data = w->user_data[n - 1] };
     dray_count(&q->transactions, singles);
     dray_count(&q->descriptors, singles);
     dray_count(&q->moved, single_bytes);
@@ -320,14 +322,16 @@ static bool serve(struct dray_soft_queue *q)
 bool dray_soft_service(struct dray_soft_queue *q)
 {
     if (!has_work(q)) {
-        if (q->moderate_ns != UINT64_MAX)
+        if (q->settle || q->moderate_ns != UINT64_MAX)
             q->moderate_ns = dray_port_moderate(q->port, true);
+        q->settle = false;
         return false;
     }
     dray_reader_enter(q->table, &q->reader);
     bool any = serve(q);
     dray_reader_leave(&q->reader);
     q->moderate_ns = dray_port_moderate(q->port, !any);
+    q->settle = any;
     return any;
 }
 

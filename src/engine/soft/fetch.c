@@ -110,11 +110,13 @@ static void fetch_link(struct dray_soft_queue *q)
         return;
     /* The array was unmapped under us: the transaction ends here, with what it was reading. */
     dray_prep_nop(&q->desc);
+    link->left = 0;
+    if (q->txn.status != DRAY_STATUS_OK)
+        return; /* it had failed before, and that is what it tells */
     q->txn.count++;
     dray_soft_fail(q, status, DRAY_ACCESS_FETCH, link->key, link->offset - sizeof(q->desc),
                    link->offset - sizeof(q->desc));
     q->txn.count--;
-    link->left = 0;
 }
 
 /* The next descriptor into q->desc, copied before it is looked at. False when there is none. */

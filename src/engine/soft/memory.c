@@ -106,22 +106,31 @@ static enum dray_step advance(struct dray_soft_queue *q, uint64_t n, bool by_cpu
     return q->progress == q->desc.length ? DRAY_STEP_DONE : DRAY_STEP_MORE;
 }
 
-/* A slice between two ranges of memory. Overlapping plain ranges are moved in one go, as memmove
- * does. */
+/* Plain ranges that overlap, as memmove moves them: towards the side the bytes come from, so a
+ * slice never overwrites what a later one reads. A checksum needs them in order: then all in one
+ * go. */
+static enum dray_step move_overlap(struct dray_soft_queue *q, uint8_t *dst, const uint8_t *src,
+                                   uint64_t max)
+{
+    uint64_t length = q->desc.length, at = q->progress;
+    if (dst > src && q->desc.flags & DRAY_FLAG_CRC)
+        max = length;
+    else if (dst > src)
+        at = length - q->progress - max;
+    copy_run(q, dst + at, src + at, max);
+    return advance(q, max, true);
+}
+
+/* A slice between two ranges of memory. */
 static enum dray_step copy_memory(struct dray_soft_queue *q, struct sides *s, uint64_t max)
 {
-    bool plain = s->dst.slot->kind != DRAY_REGION_PIECES && s->src.slot->kind != DRAY_REGION_PIECES;
-    if (q->progress == 0) {
-        if (plain) {
-            uint8_t *dst = (uint8_t *)s->dst.slot->base + s->dst.offset;
-            uint8_t *src = (uint8_t *)s->src.slot->base + s->src.offset;
-            if (ranges_meet(dst, src, s->left, s->left)) {
-                copy_run(q, dst, src, s->left);
-                return advance(q, s->left, true);
-            }
-        } else if (scattered_overlap(s)) {
-            return dray_soft_fail_dst(q, DRAY_STATUS_OVERLAP);
-        }
+    if (s->dst.slot->kind != DRAY_REGION_PIECES && s->src.slot->kind != DRAY_REGION_PIECES) {
+        uint8_t *dst = (uint8_t *)s->dst.slot->base + q->desc.dst_offset;
+        uint8_t *src = (uint8_t *)s->src.slot->base + q->desc.src_offset;
+        if (ranges_meet(dst, src, q->desc.length, q->desc.length))
+            return move_overlap(q, dst, src, max);
+    } else if (q->progress == 0 && scattered_overlap(s)) {
+        return dray_soft_fail_dst(q, DRAY_STATUS_OVERLAP);
     }
     uint64_t done = 0;
     while (done < max) {

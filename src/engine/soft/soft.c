@@ -95,6 +95,7 @@ static struct dray_soft_queue *queue_new(struct dray_soft *soft, struct dray_por
     q->port = port;
     q->table = dray_domain_table(soft->engine.domain);
     q->number = number;
+    q->doorbell_fd = -1;
     q->deadline_ns = UINT64_MAX;
     q->moderate_ns = UINT64_MAX;
     return q;
@@ -123,7 +124,8 @@ int dray_soft_attach(struct dray_engine *engine, struct dray_port *port, uint32_
             binding->service = dray_soft_service_port;
         binding->service_on_doorbell = soft->mode == DRAY_MODE_INLINE;
         if (soft->mode != DRAY_MODE_INLINE)
-            error = dray_workers_add(soft, q, &binding->doorbell_fd);
+            error = dray_workers_add(soft, q);
+        binding->doorbell_fd = q->doorbell_fd;
         if (error) {
             dray_reader_unregister(engine->domain, &q->reader);
             list_remove(soft, q);
@@ -149,7 +151,7 @@ void dray_soft_detach(struct dray_engine *engine, struct dray_port *port)
     struct dray_soft_queue *q = port->engine_data;
     pthread_mutex_lock(&soft->lock);
     if (soft->mode != DRAY_MODE_INLINE)
-        dray_workers_remove(soft, q);
+        dray_workers_remove(q);
     dray_reader_unregister(engine->domain, &q->reader);
     list_remove(soft, q);
     retire(soft, q);

@@ -61,6 +61,7 @@ struct dray_soft_queue {
     struct dray_port *port;
     struct dray_table *table;
     struct dray_worker *worker; /* that serves it; NULL: inline */
+    int doorbell_fd;            /* -1: inline; the other process of an exported queue has it too */
     bool armed;                 /* its producer was asked for a doorbell */
     uint32_t number;
     _Atomic uint32_t busy; /* help: whoever swaps in 1 serves */
@@ -80,10 +81,12 @@ struct dray_soft_queue {
     int park_fd;          /* STREAM */
     short park_events;
     uint64_t moderate_ns; /* when moderation wants to be called */
+    bool settle;          /* completed, and not yet said to moderation that it is idle */
 
     /* Rate: a bucket of bytes. */
     int64_t tokens;
     uint64_t refilled_ns;
+    uint32_t earned_rest; /* of a byte, in 1e-9 */
 
     /* Bytes on their way between two descriptors of the operating system. */
     uint8_t *bounce;
@@ -186,8 +189,8 @@ void dray_soft_charge(struct dray_soft_queue *q, uint64_t bytes);
 /* worker.c */
 int dray_workers_start(struct dray_soft *soft, const struct dray_engine_options *options);
 void dray_workers_stop(struct dray_soft *soft);
-int dray_workers_add(struct dray_soft *soft, struct dray_soft_queue *q, int *doorbell_fd);
-void dray_workers_remove(struct dray_soft *soft, struct dray_soft_queue *q);
+int dray_workers_add(struct dray_soft *soft, struct dray_soft_queue *q); /* sets q->doorbell_fd */
+void dray_workers_remove(struct dray_soft_queue *q);
 /* Copies with the help of the other workers if that is worth it; false: it is not, nothing was
  * done. */
 bool dray_split_copy(struct dray_soft *soft, uint8_t *dst, const uint8_t *src, uint64_t length,

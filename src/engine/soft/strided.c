@@ -23,8 +23,18 @@ struct nest {
     struct loop loop[4];
     uint8_t *dst;
     const uint8_t *src;
-    bool transpose; /* loop 0 is contiguous in the source, loop 1 in the destination */
+    /* Loops 0 and 1 are a transposition: one is contiguous in the source, the other in the
+     * destination. `turned`: loop 0 is the one that is in the destination. */
+    bool transpose, turned;
     bool stream;
+};
+
+/* Where in the nest the next byte is. */
+struct walk {
+    uint64_t within; /* bytes into the element */
+    uint64_t i[4];
+    uint8_t *dst; /* of the element */
+    const uint8_t *src;
 };
 
 static void drop(struct nest *n, unsigned i)
@@ -93,6 +103,17 @@ static void match_transpose(struct nest *n)
             }
 }
 
+/* Slices are cut along loop 1, each with all of loop 0: where that is long (planes that become
+ * interleaved) the other way round, if that is shorter. */
+static void turn_transpose(struct nest *n)
+{
+    if (n->transpose && n->loop[0].extent > DRAY_SLICE / n->element &&
+        n->loop[1].extent < n->loop[0].extent) {
+        swap(n, 0, 1);
+        n->turned = true;
+    }
+}
+
 /* Nearest destinations innermost: stores are what a cache misses dearest. */
 static void sort_by_destination(struct nest *n)
 {
@@ -111,51 +132,114 @@ static void simplify(struct nest *n, const struct dray_shape *shape)
         ;
     sort_by_destination(n);
     match_transpose(n);
+    turn_transpose(n);
     if (n->count == 0) {
         n->count = 1;
         n->loop[0] = (struct loop){ .extent = 1 };
     }
 }
 
-/* One kernel call; `first` and `count` are a range of the innermost nest's slicing loop. */
-static void run_inner(const struct dray_kernels *k, const struct nest *n, uint8_t *dst,
-                      const uint8_t *src, uint64_t first, uint64_t count)
+static struct walk walk_to(const struct nest *n, uint64_t progress)
 {
-    const struct loop *a = &n->loop[0], *b = &n->loop[1];
-    const struct loop *sliced = n->transpose ? b : a;
-    src += (int64_t)first * sliced->src;
-    dst += (int64_t)first * sliced->dst;
-    if (n->transpose)
-        k->transpose(dst, a->dst, src, b->src, count, a->extent, (unsigned)n->element, n->stream);
-    else
-        k->rows(dst, a->dst, src, a->src, n->element, count, n->stream);
+    struct walk w = { .within = progress % n->element, .dst = n->dst, .src = n->src };
+    uint64_t at = progress / n->element;
+    for (unsigned l = 0; l < n->count; l++) {
+        w.i[l] = at % n->loop[l].extent;
+        at /= n->loop[l].extent;
+        w.dst += (int64_t)w.i[l] * n->loop[l].dst;
+        w.src += (int64_t)w.i[l] * n->loop[l].src;
+    }
+    return w;
 }
 
-static void run_outer(const struct dray_kernels *k, const struct nest *n, unsigned level,
-                      uint8_t *dst, const uint8_t *src)
+/* The next step of the loops from `level` on; those below stand at their beginning. */
+static void walk_next(const struct nest *n, struct walk *w, unsigned level)
+{
+    for (; level < n->count; level++) {
+        const struct loop *l = &n->loop[level];
+        if (++w->i[level] < l->extent) {
+            w->dst += l->dst;
+            w->src += l->src;
+            return;
+        }
+        w->dst -= (int64_t)(l->extent - 1) * l->dst;
+        w->src -= (int64_t)(l->extent - 1) * l->src;
+        w->i[level] = 0;
+    }
+}
+
+/* An element that is too long for one go. */
+static uint64_t run_element(const struct dray_kernels *k, const struct nest *n,
+                            const struct walk *w, uint64_t budget)
+{
+    uint64_t bytes = n->element - w->within;
+    if (bytes > budget)
+        bytes = budget;
+    void (*copy)(void *, const void *, size_t) = n->stream ? k->copy_stream : k->copy;
+    copy(w->dst + w->within, w->src + w->within, bytes);
+    return bytes;
+}
+
+/* Elements of loop 0. */
+static uint64_t run_rows(const struct dray_kernels *k, const struct nest *n, const struct walk *w,
+                         uint64_t budget)
+{
+    const struct loop *l = &n->loop[0];
+    uint64_t count = l->extent - w->i[0];
+    if (count > budget / n->element)
+        count = budget / n->element;
+    k->rows(w->dst, l->dst, w->src, l->src, n->element, count, n->stream);
+    return count * n->element;
+}
+
+/* All of loop 0 by some of loop 1: by multiples of 64, so that slices begin at whole lines. */
+static uint64_t run_transpose(const struct dray_kernels *k, const struct nest *n,
+                              const struct walk *w, uint64_t budget)
+{
+    const struct loop *unit = &n->loop[0], *sliced = &n->loop[1];
+    uint64_t bytes = unit->extent * n->element;
+    uint64_t count = sliced->extent - w->i[1];
+    if (count > budget / bytes)
+        count = budget / bytes > 64 ? budget / bytes & ~(uint64_t)63 : budget / bytes;
+    if (n->turned)
+        k->transpose(w->dst, sliced->dst, w->src, unit->src, unit->extent, count,
+                     (unsigned)n->element, n->stream);
+    else
+        k->transpose(w->dst, unit->dst, w->src, sliced->src, count, unit->extent,
+                     (unsigned)n->element, n->stream);
+    return count * bytes;
+}
+
+/* One call of a kernel, for at most `budget` bytes, which is an element of a transposition at
+ * least. */
+static uint64_t run_kernel(const struct dray_kernels *k, const struct nest *n, const struct walk *w,
+                           uint64_t budget)
+{
+    if (w->within || n->element > budget)
+        return run_element(k, n, w, budget);
+    if (n->transpose && w->i[0] == 0 && n->loop[0].extent <= budget / n->element)
+        return run_transpose(k, n, w, budget);
+    return run_rows(k, n, w, budget);
+}
+
+/* About `budget` bytes from `progress` on, at most twice that. Returns how many. A descriptor may
+ * ask for 2^62 bytes in loops of any length: no kernel is called for more than the budget. */
+static uint64_t run_slice(const struct dray_kernels *k, const struct nest *n, uint64_t progress,
+                          uint64_t length, uint64_t budget)
 {
     unsigned inner = n->transpose ? 2 : 1;
-    if (level < inner) {
-        run_inner(k, n, dst, src, 0, n->loop[inner - 1].extent);
-        return;
+    uint64_t whole = n->element * n->loop[0].extent * (n->transpose ? n->loop[1].extent : 1);
+    struct walk w = walk_to(n, progress);
+    uint64_t done = 0;
+    while (done < budget && progress + done < length) {
+        uint64_t bytes = run_kernel(k, n, &w, budget);
+        done += bytes;
+        if (bytes == whole)
+            walk_next(n, &w, inner);
+        else
+            w = walk_to(n, progress + done);
     }
-    for (uint64_t i = 0; i < n->loop[level].extent; i++)
-        run_outer(k, n, level - 1, dst + (int64_t)i * n->loop[level].dst,
-                  src + (int64_t)i * n->loop[level].src);
-}
-
-/* Steps [first, first + count) of the outermost loop. */
-static void run_slice(const struct dray_kernels *k, const struct nest *n, uint64_t first,
-                      uint64_t count)
-{
-    unsigned inner = n->transpose ? 2 : 1, top = n->count - 1;
-    if (top < inner) {
-        run_inner(k, n, n->dst, n->src, first, count);
-        return;
-    }
-    for (uint64_t i = first; i < first + count; i++)
-        run_outer(k, n, top - 1, n->dst + (int64_t)i * n->loop[top].dst,
-                  n->src + (int64_t)i * n->loop[top].src);
+    return done;
 }
 
 /* Two sides that share a pitch, as rectangles of one image do: row i of one meets row j of the
@@ -229,6 +313,12 @@ static bool prepare(struct dray_soft_queue *q, struct nest *n)
     n->dst = side(q, true, &dst_at, &dst_size);
     if (!n->dst)
         return false;
+    if (q->desc.length > dst_size) {
+        /* More bytes than there is room for: some would be written twice, and a shape of strides
+         * zero for ever. */
+        dray_soft_fail_dst(q, DRAY_STATUS_OVERLAP);
+        return false;
+    }
     simplify(n, &q->shape);
     n->stream = q->desc.length >= q->soft->policy.transpose_stream_min;
     if (src_at < dst_at + dst_size && dst_at < src_at + src_size && rows_meet(n)) {
@@ -245,24 +335,14 @@ enum dray_step dray_soft_strided(struct dray_soft_queue *q)
     struct nest n = { 0 };
     if (!prepare(q, &n))
         return DRAY_STEP_DONE;
-    const struct loop *sliced = &n.loop[n.count - 1];
-    uint64_t unit = q->desc.length / sliced->extent;
-    uint64_t left = sliced->extent - q->progress / unit;
-    uint64_t count = 4 * DRAY_SLICE / unit & ~(uint64_t)63;
-    if (count < 64)
-        count = unit < DRAY_SLICE / 16 ? 64 : 1;
-    if (count > left)
-        count = left;
-    uint64_t bytes = dray_soft_allow(q, count * unit);
-    if (bytes == 0)
+    uint64_t left = q->desc.length - q->progress, most = 4 * DRAY_SLICE;
+    uint64_t budget = dray_soft_allow(q, left < most ? left : most);
+    if (budget == 0)
         return DRAY_STEP_PARK;
-    if (bytes < count * unit)
-        count = bytes / unit ? bytes / unit : 1;
-    run_slice(q->soft->kernels, &n, q->progress / unit, count);
-    uint64_t moved = count * unit;
+    uint64_t moved = run_slice(q->soft->kernels, &n, q->progress, q->desc.length, budget);
     q->progress += moved;
     q->txn.moved += moved;
     dray_count(&q->cpu_bytes, moved);
     dray_soft_charge(q, moved);
-    return q->progress >= q->desc.length ? DRAY_STEP_DONE : DRAY_STEP_MORE;
+    return q->progress == q->desc.length ? DRAY_STEP_DONE : DRAY_STEP_MORE;
 }

@@ -12,46 +12,22 @@
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "dray/io.h"
 #include "engine/soft/soft.h"
+#include "engine/soft/worker.h"
 
 enum {
     STREAMS_MAX = 63,
+    RINGS_MAX = 16, /* taken at once; the rest wait for the next look */
     SPINS_PER_CLOCK = 64,
     WORKERS_MAX = 64
-};
-
-enum command_kind {
-    COMMAND_ADD,
-    COMMAND_REMOVE,
-    COMMAND_STOP,
-};
-
-struct command {
-    enum command_kind kind;
-    struct dray_soft_queue *q;
-    struct dray_soft_queue **queues; /* ADD: a list with room for one more; REMOVE: unused */
-    sem_t done;
-};
-
-struct dray_worker {
-    struct dray_soft *soft;
-    pthread_t thread;
-    int event_fd;
-    int cpu; /* -1: not bound */
-    _Atomic(struct command *) command;
-    _Atomic bool sleeping;
-    struct dray_waiter waiter;
-    /* The worker's own; others read count and queues only while no command is under way. */
-    struct dray_soft_queue **queues;
-    size_t count;
 };
 
 /* What a worker that wants to sleep has to listen to. */
@@ -59,7 +35,7 @@ struct listen {
     struct pollfd fds[1 + STREAMS_MAX];
     nfds_t count;
     uint64_t deadline_ns;
-    bool flags; /* a queue waits for a flag */
+    bool flags; /* a queue waits for a flag, or for a stream that may be unmapped */
 };
 
 static void ring(struct dray_worker *w)
@@ -113,12 +89,20 @@ static void listen_to_stream(struct listen *l, const struct dray_soft_queue *q)
     l->fds[l->count++] = (struct pollfd){ .fd = q->park_fd, .events = q->park_events };
 }
 
+/* Work that has left the ring: for it no doorbell comes, only room. */
+static bool begun(const struct dray_soft_queue *q)
+{
+    return q->fetched || q->link.left || q->txn.open;
+}
+
 /* What one queue waits for. False: it has work. Sets *armed if its producer was asked for a
  * doorbell. */
 static bool listen_to(struct listen *l, struct dray_soft_queue *q, bool *armed)
 {
-    sooner(&l->deadline_ns, q->moderate_ns);
     *armed = false;
+    if (q->port->corrupt)
+        return true; /* nothing will come of it any more */
+    sooner(&l->deadline_ns, q->moderate_ns);
     switch (q->park) {
     case DRAY_PARK_FLAG:
         l->flags = true;
@@ -126,6 +110,7 @@ static bool listen_to(struct listen *l, struct dray_soft_queue *q, bool *armed)
         sooner(&l->deadline_ns, dray_io_clock_ns() + DRAY_FLAG_POLL_NS);
         return true;
     case DRAY_PARK_STREAM:
+        l->flags = true;
         listen_to_stream(l, q);
         return true;
     case DRAY_PARK_RATE:
@@ -134,8 +119,23 @@ static bool listen_to(struct listen *l, struct dray_soft_queue *q, bool *armed)
     case DRAY_PARK_NONE:
         break;
     }
-    *armed = dray_port_sleep(q->port, dray_port_room(q->port) == 0);
+    bool stalled = dray_port_room(q->port) == 0;
+    if (!stalled && begun(q))
+        return false;
+    *armed = dray_port_sleep(q->port, stalled);
     return *armed;
+}
+
+/* Doorbells are edge-triggered and never read: another process may hold them, make them block, or
+ * steal what is in them. The worker's own event belongs to nobody else. */
+static void take_rings(struct dray_worker *w)
+{
+    struct epoll_event events[RINGS_MAX];
+    uint64_t rings;
+    int n = epoll_wait(w->epoll_fd, events, RINGS_MAX, 0);
+    for (int i = 0; i < n; i++)
+        if (events[i].data.fd == w->event_fd && read(w->event_fd, &rings, sizeof(rings)) < 0)
+            return; /* it had been taken already */
 }
 
 static void poll_until(struct dray_worker *w, struct listen *l)
@@ -153,14 +153,12 @@ static void poll_until(struct dray_worker *w, struct listen *l)
     int n = ppoll(l->fds, l->count, timeout, NULL);
     atomic_store_explicit(&w->sleeping, false, memory_order_relaxed);
     if (n > 0 && l->fds[0].revents) {
-        uint64_t rings;
-        ssize_t bytes = read(w->event_fd, &rings, sizeof(rings));
-        (void)bytes;
+        take_rings(w);
         atomic_fetch_add_explicit(&w->soft->wakes, 1, memory_order_relaxed);
     }
 }
 
-/* Flags: this thread counts itself among the sleepers, then looks once more, so that a SIGNAL
+/* This thread counts itself among the sleepers, then looks once more, so that a SIGNAL or an unmap
  * either is seen here or sees the sleeper. */
 static void sleep_for_flags(struct dray_worker *w, struct listen *l)
 {
@@ -173,7 +171,7 @@ static void sleep_for_flags(struct dray_worker *w, struct listen *l)
 static void worker_sleep(struct dray_worker *w)
 {
     struct listen l = { .count = 1, .deadline_ns = UINT64_MAX };
-    l.fds[0] = (struct pollfd){ .fd = w->event_fd, .events = POLLIN };
+    l.fds[0] = (struct pollfd){ .fd = w->epoll_fd, .events = POLLIN };
     size_t held = 0;
     bool quiet = true;
     for (; quiet && held < w->count; held++) {
@@ -292,19 +290,52 @@ static void command(struct dray_worker *w, struct command *c)
     sem_destroy(&c->done);
 }
 
-static int worker_start(struct dray_worker *w)
+static int listen_on(const struct dray_worker *w, int fd, uint32_t events)
+{
+    struct epoll_event event = { .events = events, .data.fd = fd };
+    return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int events_create(struct dray_worker *w)
 {
     w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (w->event_fd < 0)
         return -errno;
+    w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    int error = w->epoll_fd < 0 ? -errno : listen_on(w, w->event_fd, EPOLLIN);
+    if (!error)
+        return 0;
+    if (w->epoll_fd >= 0)
+        close(w->epoll_fd);
+    close(w->event_fd);
+    return error;
+}
+
+static void events_close(struct dray_worker *w)
+{
+    close(w->epoll_fd);
+    close(w->event_fd);
+}
+
+static int thread_create(struct dray_worker *w)
+{
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int error = pthread_create(&w->thread, NULL, worker_main, w);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return -error;
+}
+
+static int worker_start(struct dray_worker *w)
+{
+    int error = events_create(w);
+    if (error)
+        return error;
+    error = thread_create(w);
     if (error) {
-        close(w->event_fd);
-        return -error;
+        events_close(w);
+        return error;
     }
     w->waiter.wake = wake_waiter;
     dray_domain_add_waiter(w->soft->engine.domain, &w->waiter);
@@ -317,7 +348,7 @@ static void worker_stop(struct dray_worker *w)
     dray_domain_remove_waiter(w->soft->engine.domain, &w->waiter);
     command(w, &c);
     pthread_join(w->thread, NULL);
-    close(w->event_fd);
+    events_close(w);
     free(w->queues);
 }
 
@@ -350,7 +381,27 @@ void dray_workers_stop(struct dray_soft *soft)
     free(soft->workers);
 }
 
-int dray_workers_add(struct dray_soft *soft, struct dray_soft_queue *q, int *doorbell_fd)
+static int doorbell_create(const struct dray_worker *w, int *doorbell_fd)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    int error = listen_on(w, fd, EPOLLIN | EPOLLET);
+    if (error)
+        close(fd);
+    else
+        *doorbell_fd = fd;
+    return error;
+}
+
+/* Closing it is not enough: another process may hold it open. */
+static void doorbell_close(const struct dray_worker *w, int doorbell_fd)
+{
+    epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, doorbell_fd, NULL);
+    close(doorbell_fd);
+}
+
+int dray_workers_add(struct dray_soft *soft, struct dray_soft_queue *q)
 {
     struct dray_worker *least = &soft->workers[0];
     for (unsigned i = 1; i < soft->worker_count; i++)
@@ -360,18 +411,22 @@ int dray_workers_add(struct dray_soft *soft, struct dray_soft_queue *q, int *doo
     c.queues = malloc((least->count + 1) * sizeof(struct dray_soft_queue *));
     if (!c.queues)
         return -ENOMEM;
+    int error = doorbell_create(least, &q->doorbell_fd);
+    if (error) {
+        free(c.queues);
+        return error;
+    }
     q->worker = least;
-    *doorbell_fd = least->event_fd;
     command(least, &c);
     free(c.queues); /* the list before */
     return 0;
 }
 
-void dray_workers_remove(struct dray_soft *soft, struct dray_soft_queue *q)
+void dray_workers_remove(struct dray_soft_queue *q)
 {
-    (void)soft;
     struct command c = { .kind = COMMAND_REMOVE, .q = q };
     command(q->worker, &c);
+    doorbell_close(q->worker, q->doorbell_fd);
 }
 
 /* Takes chunks until none is left. */

@@ -31,7 +31,7 @@ DRAY_API void dray_profile_default(struct dray_profile *profile);
 DRAY_API int dray_profile_read(struct dray_profile *profile, const char *path, char *error,
                                size_t error_size);
 
-/* Writes it whole: to a temporary file, then renamed. Returns 0 or -errno. */
+/* Writes it whole: to a temporary file, then renamed. Makes the folders that are missing. Returns 0 or -errno. */
 DRAY_API int dray_profile_write(const struct dray_profile *profile, const char *path);
 
 /* Where the profile of this user lies: $DRAY_PROFILE, or dray/profile.ini under $XDG_CONFIG_HOME or

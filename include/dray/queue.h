@@ -35,7 +35,7 @@ enum {
     DRAY_DEPTH_MAX = 65536,
 };
 
-/* When the engine notifies (writes to the eventfd of a consumer that has armed it). */
+/* When the engine notifies (makes the event of a consumer that has armed it readable). */
 struct dray_moderation {
     uint32_t count;      /* after so many completions, at most DRAY_DEPTH_MAX; 0 or 1: each */
     uint64_t timeout_ns; /* or so long after the first not notified yet; 0: no timer */
@@ -101,9 +101,9 @@ DRAY_API int dray_queue_wait(struct dray_queue *queue, const struct dray_complet
 /* Gives `count` completions back to the engine, oldest first; not more than there are. */
 DRAY_API void dray_queue_seen(struct dray_queue *queue, uint32_t count);
 
-/* For an event loop: an eventfd that becomes readable when the engine notifies, or when the ring
- * was found corrupt (wait with timeout 0 tells). It notifies only once for each arming: read it,
- * reap until peek is NULL, then arm again. It may become readable without need. */
+/* For an event loop: a descriptor that becomes readable when the engine notifies, or when the ring was
+ * found corrupt (wait with timeout 0 tells). It notifies only once for each arming: read it (8 bytes
+ * for each notification), reap until peek is NULL, then arm again. It may become readable without need. */
 DRAY_API int dray_queue_event_fd(const struct dray_queue *queue);
 
 /* Arms the notification. Returns false if completions are waiting already: then reap, do not sleep.
@@ -120,7 +120,7 @@ DRAY_API void dray_queue_limit_rate(struct dray_queue *queue, uint64_t rate_byte
 
 struct dray_queue_stats {
     uint64_t completions;   /* written by the engine; imported: seen here */
-    uint64_t notifications; /* eventfd writes; imported: 0 */
+    uint64_t notifications; /* of a consumer that had armed; imported: 0 */
     uint32_t number;        /* as in fault records */
 };
 

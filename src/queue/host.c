@@ -85,6 +85,16 @@ int dray_host_event_create(int *fd)
     return 0;
 }
 
+int dray_host_notice_create(int *wait_fd, int *ring_fd)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+        return -errno;
+    *wait_fd = ends[0];
+    *ring_fd = ends[1];
+    return 0;
+}
+
 int dray_host_event_open(int fd, int *own_fd)
 {
     int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -109,8 +119,8 @@ void dray_host_ring(int fd)
 
 void dray_host_drain(int fd)
 {
-    uint64_t count;
-    struct iovec v = { .iov_base = &count, .iov_len = sizeof(count) };
+    uint64_t rings[8]; /* an eventfd gives its sum, a pipe each ring */
+    struct iovec v = { .iov_base = rings, .iov_len = sizeof(rings) };
     /* The open file is shared with whoever received the event, who could have made it block. */
     while (preadv2(fd, &v, 1, -1, RWF_NOWAIT) < 0 && errno == EINTR)
         ;

@@ -20,9 +20,13 @@ int dray_host_event_create(int *fd);
 int dray_host_event_open(int fd, int *own_fd);
 void dray_host_event_close(int fd);
 
+/* An event with two ends, so that who holds the one to wait at cannot make the other block:
+ * docs/decisions/061. Returns 0 or -errno. */
+int dray_host_notice_create(int *wait_fd, int *ring_fd);
+
 /* Makes the event readable. */
 void dray_host_ring(int fd);
-/* Makes it unreadable again. */
+/* Makes it unreadable again; after more than eight rings perhaps only at the second call. */
 void dray_host_drain(int fd);
 /* Sleeps until the event is readable, but not longer than timeout_ns (UINT64_MAX: for ever). May
  * return early. */

@@ -46,7 +46,7 @@ static void port_make(struct dray_queue *q, const struct dray_queue_options *o)
     port->ring = q->map.ring;
     port->depth = q->map.depth;
     port->completion_depth = q->map.completion_depth;
-    port->event_fd = q->event_fd;
+    port->event_fd = q->notify_fd;
     dray_port_set_moderation(port, &o->moderation);
     port->rate_bytes_per_s = o->rate_bytes_per_s;
 }
@@ -63,7 +63,7 @@ int dray_queue_build(struct dray_queue **queue, const struct dray_queue_options 
     r = dray_ring_create(&q->map, o.depth, o.completion_depth);
     if (r)
         goto free_queue;
-    r = dray_host_event_create(&q->event_fd);
+    r = dray_host_notice_create(&q->event_fd, &q->notify_fd);
     if (r)
         goto close_ring;
     port_make(q, &o);
@@ -100,17 +100,19 @@ static void queue_stop(struct dray_queue *q)
     struct dray_ring *ring = q->map.ring;
     dray_wake_publish(&ring->state, DRAY_RING_STOPPED);
     if (dray_wake_take(&ring->notify_wanted, 1))
-        dray_host_ring(q->event_fd);
+        dray_host_ring(q->notify_fd);
 }
 
 void dray_queue_free(struct dray_queue *q)
 {
     if (!q)
         return;
-    if (q->imported)
+    if (q->imported) {
         dray_host_event_close(q->binding.doorbell_fd);
-    else
+    } else {
         queue_stop(q);
+        dray_host_event_close(q->notify_fd);
+    }
     dray_host_event_close(q->event_fd);
     dray_ring_close(&q->map);
     free(q);
@@ -143,6 +145,7 @@ int dray_queue_import(struct dray_queue **queue, const struct dray_queue_handle 
     if (!q)
         return -ENOMEM;
     q->imported = true;
+    q->notify_fd = -1;
     int r = dray_ring_open(&q->map, handle->memory_fd);
     if (r)
         goto free_queue;

@@ -12,7 +12,8 @@ struct dray_queue {
     struct dray_binding binding;
     struct dray_engine *engine; /* NULL: imported */
     uint32_t number;
-    int event_fd; /* owned */
+    int event_fd;  /* the consumer waits at it, here or in another process; owned */
+    int notify_fd; /* the engine's end of it, which nobody else ever has; owned; imported: -1 */
     bool imported;
     /* The producer's own. Free-running. */
     _Alignas(64) uint32_t fill; /* next descriptor to hand out */

@@ -190,6 +190,11 @@ WRAP(int, timerfd_create, (int clock, int flags))
     return fails("timerfd_create", EMFILE) ? -1 : __real_timerfd_create(clock, flags);
 }
 
+WRAP(int, pipe2, (int *ends, int flags))
+{
+    return fails("pipe2", EMFILE) ? -1 : __real_pipe2(ends, flags);
+}
+
 WRAP(int, memfd_create, (const char *name, unsigned flags))
 {
     return fails("memfd_create", EMFILE) ? -1 : __real_memfd_create(name, flags);

@@ -1,4 +1,8 @@
 /* The software controller inside: what cannot be seen from outside, or only by luck. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "engine/soft/soft.h"
 #include "rig.h"
 
@@ -266,6 +270,43 @@ static void a_long_overlapping_copy_is_memmove(void **state)
     moves(&split_config, 0);
 }
 
+/* ---- a peer that holds the events of its queue ---- */
+
+static void make_block_and_fill(int fd)
+{
+    uint64_t most = UINT64_MAX - 1;
+    int flags = fcntl(fd, F_GETFL);
+    assert_int_equal(fcntl(fd, F_SETFL, flags & ~O_NONBLOCK), 0);
+    if (write(fd, &most, sizeof(most)) < 0)
+        assert_true(errno == EBADF || errno == EAGAIN); /* its end cannot be written at all */
+}
+
+/* The other process of an exported queue makes the events block, and full: whoever writes or reads
+ * them then hangs. Another queue of the same worker must not notice. */
+static void a_peer_cannot_block_the_worker(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig, &worker_config, 8);
+    struct dray_queue *shared;
+    struct dray_queue_handle handle;
+    assert_int_equal(dray_queue_create(&shared, rig.engine, NULL), 0);
+    assert_int_equal(dray_queue_export(shared, &handle), 0);
+    make_block_and_fill(handle.event_fd);
+    make_block_and_fill(handle.doorbell_fd);
+    for (unsigned i = 0; i < 100; i++) {
+        dray_prep_nop(dray_queue_get(shared));
+        dray_queue_publish(shared);
+        dray_queue_arm(shared); /* the worker is to notify */
+        dray_prep_nop(rig_get(&rig));
+        assert_status(rig_finish(&rig), DRAY_STATUS_OK);
+        while (dray_queue_peek(shared))
+            dray_queue_seen(shared, 1);
+    }
+    dray_queue_destroy(&shared);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +318,7 @@ int main(void)
         cmocka_unit_test(a_service_does_no_more_than_its_share),
         cmocka_unit_test(a_shape_that_never_ends_is_refused),
         cmocka_unit_test(a_long_overlapping_copy_is_memmove),
+        cmocka_unit_test(a_peer_cannot_block_the_worker),
     };
     return cmocka_run_group_tests_name("soft", tests, NULL, NULL);
 }

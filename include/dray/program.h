@@ -35,7 +35,7 @@ struct dray_program_options {
 };
 
 /* Runs it. Returns 0 when every transfer succeeded and every expectation held; -EIO when not
- * (*report says which and where); other -errno when it could not be bound (file not found, no such
+ * (*report says which and where); -ETIMEDOUT when it did not end in time; other -errno when it could not be bound (file not found, no such
  * engine): the message is in the report too. *report is always set, unless -ENOMEM; free it. */
 DRAY_API int dray_program_run(const struct dray_program *program,
                               const struct dray_program_options *options,

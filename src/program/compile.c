@@ -282,14 +282,15 @@ static int add_plan(struct compiler *c, const struct dray_plan_output *output)
     return 0;
 }
 
-static bool is_memory(const struct compiler *c, struct dray_places places)
+/* Whether some of the bytes on this side lie in memory. */
+static bool has_memory(const struct compiler *c, struct dray_places places)
 {
     for (size_t i = 0; i < places.count; i++) {
         const struct dray_decl *decl = decl_of(c, place_of(c, places, i));
-        if (decl->kind != DRAY_DECL_MEM && decl->kind != DRAY_DECL_FLAG)
-            return false;
+        if (decl->kind == DRAY_DECL_MEM || decl->kind == DRAY_DECL_FLAG)
+            return true;
     }
-    return true;
+    return false;
 }
 
 /* One piece to one piece of the same region, or as the program says: one descriptor. */
@@ -313,7 +314,7 @@ static int compile_copy(struct compiler *c)
     struct dray_op_result *result = dray_session_result(s, c->number);
     bool src_longer = s->segment_count[0] > s->segment_count[1];
     result->segments = s->segment_count[src_longer ? 0 : 1];
-    result->copied_by_cpu = is_memory(c, c->op->src) == is_memory(c, c->op->dst);
+    result->copied_by_cpu = has_memory(c, c->op->src) == has_memory(c, c->op->dst);
     bool single = s->segment_count[0] == 1 && s->segment_count[1] == 1;
     if (single && (c->op->raw || s->segments[0]->key.value == s->segments[1]->key.value))
         return compile_one(c);
@@ -365,7 +366,7 @@ static void prepare_crc32c(const struct dray_op *op, struct dray_desc *desc,
 static int compile_fill(struct compiler *c)
 {
     int error = expand(c, 1, c->op->dst, 0);
-    dray_session_result(c->session, c->number)->copied_by_cpu = is_memory(c, c->op->dst);
+    dray_session_result(c->session, c->number)->copied_by_cpu = has_memory(c, c->op->dst);
     return error ? error : compile_chain(c, 1, prepare_fill);
 }
 

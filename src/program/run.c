@@ -309,7 +309,8 @@ static void timed_out(struct dray_session *session, uint64_t timeout_ns)
     }
 }
 
-static void run_lanes(struct dray_session *session, struct lane *lanes, size_t count)
+/* False: they were not done in time. */
+static bool run_lanes(struct dray_session *session, struct lane *lanes, size_t count)
 {
     uint64_t timeout = session->options.timeout_ns ? session->options.timeout_ns : TIMEOUT_NS;
     uint64_t begin = dray_io_clock_ns();
@@ -329,6 +330,7 @@ static void run_lanes(struct dray_session *session, struct lane *lanes, size_t c
             nap(lanes, count);
     }
     session->report->total_ns = dray_io_clock_ns() - begin;
+    return done;
 }
 
 /* ---- what the queues say at the end ---- */
@@ -371,8 +373,9 @@ int dray_session_run(struct dray_session *session)
         if (program->decls[i].kind == DRAY_DECL_QUEUE)
             lanes[count++] =
                 (struct lane){ .session = session, .bound = &session->bound[i], .decl = i };
-    run_lanes(session, lanes, count);
+    bool late = !run_lanes(session, lanes, count);
     for (size_t i = 0; i < count; i++)
         describe_lane(session, &lanes[i]);
-    return collect_faults(session);
+    int error = collect_faults(session);
+    return late ? -ETIMEDOUT : error;
 }

@@ -21,6 +21,7 @@ struct cli_verb {
 int cli_run(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_info(int argc, char **argv);
+int cli_desc(int argc, char **argv);
 
 /* "dray VERB: message" and where help is, on standard error. Returns CLI_USAGE. */
 int cli_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -13,6 +13,7 @@ static const struct cli_verb verbs[] = {
     { "run", "run programs on real memory, files, pipes and sockets", cli_run },
     { "explain", "print how each transfer of a program is planned, and why", cli_explain },
     { "info", "engines here, what they can do, and why one is missing", cli_info },
+    { "desc", "assemble and disassemble descriptors", cli_desc },
 };
 
 enum {

@@ -83,7 +83,8 @@ DRAY_API int dray_map_pieces(struct dray_domain *domain, const struct iovec *pie
 DRAY_API int dray_map_file(struct dray_domain *domain, int fd, unsigned access, dray_key *key);
 
 /* A pipe, socket or character device: offsets are zero, bytes come and go in order. Duplicated
- * likewise; same errors. */
+ * likewise; same errors, and -EPROTONOSUPPORT for a socket that is no SOCK_STREAM: there a transfer
+ * that goes on in pieces would be several packets. */
 DRAY_API int dray_map_stream(struct dray_domain *domain, int fd, unsigned access, dray_key *key);
 
 /* `count` 64-bit words, aligned to 8 (-EINVAL). */

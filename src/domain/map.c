@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -164,6 +165,14 @@ static int check_mode(struct dray_domain *domain, int fd, unsigned access, int *
     return 0;
 }
 
+/* Bytes of a packet that were sent in two pieces would be two packets. */
+static bool is_byte_stream(int fd)
+{
+    int type = 0;
+    socklen_t size = sizeof(type);
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
 /* The type of the file must fit the kind of region; an append-only file cannot be written by
  * offset. */
 static int check_type(struct dray_domain *domain, enum dray_region_kind kind, int fd, mode_t type,
@@ -179,6 +188,11 @@ static int check_type(struct dray_domain *domain, enum dray_region_kind kind, in
         return dray_domain_fail(
             domain, -EINVAL, "map stream: descriptor %d is no pipe, socket or character device%s",
             fd, file ? " (map it as a file)" : "");
+    if (S_ISSOCK(type) && !is_byte_stream(fd))
+        return dray_domain_fail(domain, -EPROTONOSUPPORT,
+                                "map stream: descriptor %d is a socket of packets: only sockets "
+                                "of bytes (SOCK_STREAM) have a place in a stream",
+                                fd);
     if (kind == DRAY_REGION_FILE && appends)
         return dray_domain_fail(
             domain, -EINVAL,

@@ -335,6 +335,12 @@ static void kinds_of_file_are_told_apart(void **state)
     assert_int_equal(dray_map_stream(domain, sockets[0], BOTH, &key), 0);
     assert_int_equal(look(domain, key, 0, 1, BOTH, &slot), DRAY_STATUS_OK);
     assert_true(dray_region_fd(slot->region)->socket);
+    int packets[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, packets), 0);
+    assert_int_equal(dray_map_stream(domain, packets[0], BOTH, &key), -EPROTONOSUPPORT);
+    assert_error(domain, "packets");
+    close(packets[0]);
+    close(packets[1]);
     assert_int_equal(dray_map_stream(domain, null, BOTH, &key), 0);
     struct dray_region_info info;
     assert_int_equal(dray_region_info(domain, key, &info), 0);

@@ -307,7 +307,7 @@ static bool has_work(struct dray_soft_queue *q)
 
 static bool serve(struct dray_soft_queue *q)
 {
-    uint64_t enough = q->moved + DRAY_SERVICE_BYTES;
+    uint64_t enough = q->moved + q->txn.moved + DRAY_SERVICE_BYTES;
     uint32_t done = 0;
     while (dray_port_room(q->port) && done < DRAY_SERVICE_DESCRIPTORS &&
            q->moved + q->txn.moved < enough) {

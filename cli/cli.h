@@ -22,6 +22,8 @@ int cli_run(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_info(int argc, char **argv);
 int cli_desc(int argc, char **argv);
+int cli_bench(int argc, char **argv);
+int cli_calibrate(int argc, char **argv);
 
 /* "dray VERB: message" and where help is, on standard error. Returns CLI_USAGE. */
 int cli_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));

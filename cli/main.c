@@ -14,6 +14,9 @@ static const struct cli_verb verbs[] = {
     { "explain", "print how each transfer of a program is planned, and why", cli_explain },
     { "info", "engines here, what they can do, and why one is missing", cli_info },
     { "desc", "assemble and disassemble descriptors", cli_desc },
+    { "bench", "speed, side by side with what a program would use instead", cli_bench },
+    { "calibrate", "measure this computer and write the profile that plans decide by",
+      cli_calibrate },
 };
 
 enum {

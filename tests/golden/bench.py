@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""dray bench and dray calibrate, with sizes so small that only the shape of the answer counts.
+
+usage: bench.py DRAY
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import xml.dom.minidom
+
+DRAY = sys.argv[1]
+SUITES = {
+    "copy": ["64MiB", "64MiB/limit", "256MiB", "256MiB/limit", "1GiB", "1GiB/limit", "hot-4KiB",
+             "hot-64KiB", "hot-1MiB", "hot-1MiB-x2"],
+    "sg": ["64B", "256B", "1KiB", "4KiB", "64KiB"],
+    "queue": ["batch32", "latency"],
+    "strided": ["float-4096", "float-4096/memcpy", "float-8192", "float-8192/memcpy",
+                "double-4096", "double-4096/memcpy", "double-8192", "double-8192/memcpy",
+                "rect-256B"],
+    "flag": ["signal-wait"],
+    "offload": ["cpu-seconds"],
+}
+FIELDS = {"case", "unit", "dray", "peer_name", "peer", "ratio"}
+
+
+def run(*arguments):
+    environment = dict(os.environ, DRAY_BENCH_QUICK="1")
+    return subprocess.run([DRAY, *arguments], env=environment, capture_output=True, text=True,
+                          timeout=100)
+
+
+def check(condition, what):
+    if not condition:
+        sys.exit(f"failed: {what}")
+
+
+def check_result(result):
+    check(FIELDS <= set(result), f"fields of {result}")
+    check(isinstance(result["dray"], float) and result["dray"] > 0, f"figure of {result}")
+    if result["peer"] is None:
+        check(result.get("peer_why") and result["ratio"] is None, f"reason of {result}")
+    else:
+        check(set(result) == FIELDS, f"more than the fields in {result}")
+        lower = result["unit"] in ("ns", "s")
+        expected = result["peer"] / result["dray"] if lower else result["dray"] / result["peer"]
+        check(abs(result["ratio"] / expected - 1) < 0.01, f"ratio of {result}")
+
+
+def check_suites():
+    answer = run("bench", "--json", *SUITES)
+    check(answer.returncode == 0, f"exit status of the suites: {answer.stderr}")
+    objects = [json.loads(line) for line in answer.stdout.splitlines()]
+    check([o["suite"] for o in objects] == list(SUITES), "one line a suite, in order")
+    for suite in objects:
+        check([r["case"] for r in suite["results"]] == SUITES[suite["suite"]],
+              f"cases of {suite['suite']}")
+        for result in suite["results"]:
+            check_result(result)
+
+
+def check_usage():
+    for arguments in (["bench", "nonesuch"], ["bench", "copy", "--nonesuch"],
+                      ["bench", "flag", "--case", "nonesuch"], ["calibrate", "extra"],
+                      ["calibrate", "--report", "a.pdf"]):
+        answer = run(*arguments)
+        check(answer.returncode == 2 and answer.stderr, f"usage error of {arguments}")
+    check(all(name in run("bench", "nonesuch").stderr for name in SUITES), "names of the suites")
+
+
+def check_calibrate():
+    with tempfile.TemporaryDirectory() as folder:
+        profile = f"{folder}/new/profile.ini"
+        report = f"{folder}/report.svg"
+        answer = run("calibrate", "--json", "--output", profile, "--report", report)
+        check(answer.returncode == 0, f"exit status of calibrate: {answer.stderr}")
+        figures = json.loads(answer.stdout)
+        check(figures["profile"] == profile and os.path.getsize(profile) > 0, "profile written")
+        for name in ("setup_ns", "descriptor_ns", "bandwidth", "cpu_bandwidth", "wake_ns"):
+            check(figures[name] > 0, f"{name} of {figures}")
+        xml.dom.minidom.parse(report)
+
+
+check_usage()
+check_suites()
+check_calibrate()

@@ -52,15 +52,22 @@ static void queue_clean(const struct dray_queue *q, uint32_t from, uint32_t end)
         dray_io_clean(&q->map.descs[i & (q->map.depth - 1)], sizeof(struct dray_desc));
 }
 
-uint32_t dray_queue_publish(struct dray_queue *q)
+/* Moves our tail to the last closed transaction. Returns how many descriptors that takes in. */
+static uint32_t queue_take(struct dray_queue *q)
 {
     uint32_t end = queue_closed(q);
     uint32_t count = end - q->tail;
-    if (count == 0)
-        return 0;
-    queue_clean(q, q->tail, end);
+    if (count)
+        queue_clean(q, q->tail, end);
     q->tail = end;
-    dray_io_publish32(&q->map.ring->sq_tail, end); /* partner: dray_port_available */
+    return count;
+}
+
+uint32_t dray_queue_publish(struct dray_queue *q)
+{
+    uint32_t count = queue_take(q);
+    if (count)
+        dray_io_publish32(&q->map.ring->sq_tail, q->tail); /* partner: dray_port_available */
     return count;
 }
 
@@ -77,9 +84,16 @@ void dray_queue_doorbell(struct dray_queue *q)
         dray_host_ring(q->binding.doorbell_fd);
 }
 
+/* The swap in the doorbell publishes by itself. A store before it would send the line to the engine,
+ * and the swap would have to fetch it back: one transfer between cores more. */
 uint32_t dray_queue_submit(struct dray_queue *q)
 {
-    uint32_t count = dray_queue_publish(q);
+    if (q->binding.service_on_doorbell) {
+        uint32_t published = dray_queue_publish(q);
+        dray_queue_doorbell(q);
+        return published;
+    }
+    uint32_t count = queue_take(q);
     dray_queue_doorbell(q);
     return count;
 }

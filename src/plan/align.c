@@ -97,8 +97,8 @@ uint64_t dray_item_bounce(const struct dray_planner *planner, const struct dray_
     return bytes;
 }
 
-/* The way for an item that cannot go directly: the strategy's, or else, where the strategy is not
- * to do everything in one way, the first that works. */
+/* The way for an item that cannot go directly: the strategy's, or else, where the strategy is not to do
+ * everything in one way, the first that works. */
 static int choose_way(const struct dray_planner *planner, const struct dray_strategy *strategy,
                       struct dray_item *item, const char **why)
 {
@@ -112,12 +112,21 @@ static int choose_way(const struct dray_planner *planner, const struct dray_stra
             *why = NULL;
         }
     }
-    if (*why)
-        return -EINVAL;
+    return *why ? -EINVAL : 0;
+}
+
+static int check_room(const struct dray_planner *planner, const struct dray_item *item,
+                      const char **why)
+{
     if (dray_item_bounce(planner, item) <= planner->bounce.capacity)
         return 0;
     *why = planner->bounce.capacity ? "not enough bounce memory" : "no bounce memory";
     return -ENOMEM;
+}
+
+static bool has_body(const struct dray_strategy *strategy, const struct dray_run *run)
+{
+    return strategy->scope != DRAY_SCOPE_WHOLE && run->reached && run->congruent;
 }
 
 /* Ends of head and body: 0 <= head <= body <= length; head == body where nothing goes directly. */
@@ -125,7 +134,7 @@ static void divide(const struct dray_planner *planner, const struct dray_strateg
                    const struct dray_run *run, uint64_t *head, uint64_t *body)
 {
     *head = *body = 0;
-    if (strategy->scope == DRAY_SCOPE_WHOLE || !run->reached || !run->congruent)
+    if (!has_body(strategy, run))
         return;
     const struct dray_place *side = dray_place_is_stream(&run->src) ? &run->dst : &run->src;
     uint64_t lead =
@@ -139,24 +148,52 @@ static void divide(const struct dray_planner *planner, const struct dray_strateg
     }
 }
 
+/* The next run. One that cannot go directly is looked at as a whole first, so that all its parts go the same
+ * way: where it is cut depends on that. Returns 1, 0 at the end, -EINVAL. */
+static int next_run(const struct dray_planner *planner, const struct dray_strategy *strategy,
+                    struct dray_items *items)
+{
+    struct dray_walk begin = items->walk;
+    struct dray_run *run = &items->run;
+    bool whole = strategy->scope == DRAY_SCOPE_WHOLE;
+    enum dray_way way = whole ? strategy->way : items->left ? items->way : DRAY_WAY_DIRECT;
+    if (!dray_run_next(planner, strategy, way, &items->walk, run))
+        return 0;
+    if (!whole && !items->left && !has_body(strategy, run)) {
+        struct dray_item all = { .run = run, .hi = run->length };
+        if (choose_way(planner, strategy, &all, &items->why))
+            return -EINVAL;
+        items->way = all.way;
+        items->left = run->length;
+        items->walk = begin;
+        dray_run_next(planner, strategy, all.way, &items->walk, run);
+    }
+    items->left -= items->left ? run->length : 0;
+    return 1;
+}
+
 int dray_items_next(const struct dray_planner *planner, const struct dray_strategy *strategy,
                     struct dray_items *items, struct dray_item *item)
 {
-    if (!items->open) {
-        items->open = dray_run_next(planner, strategy, &items->walk, &items->run);
-        items->at = 0;
-        if (!items->open)
-            return 0;
-    }
     const struct dray_run *run = &items->run;
-    uint64_t head, body, at = items->at;
+    uint64_t head, body;
+    if (!items->open) {
+        int result = next_run(planner, strategy, items);
+        if (result <= 0)
+            return result;
+        items->at = 0;
+    }
     divide(planner, strategy, run, &head, &body);
-    *item = (struct dray_item){ .run = run, .lo = at };
-    bool direct = at == head && head < body;
-    item->hi = direct ? body : (at < head ? head : run->length);
+    bool direct = items->at == head && head < body;
+    *item = (struct dray_item){ .run = run, .lo = items->at };
+    item->hi = direct ? body : (items->at < head ? head : run->length);
+    item->way = direct ? DRAY_WAY_DIRECT : items->way;
     items->at = item->hi;
     items->open = item->hi < run->length;
-    int result = direct ? 0 : choose_way(planner, strategy, item, &items->why);
+    bool decided = direct || !(has_body(strategy, run) || strategy->scope == DRAY_SCOPE_WHOLE);
+    if (!decided && choose_way(planner, strategy, item, &items->why))
+        return -EINVAL;
+    int result = check_room(planner, item, &items->why);
     return result ? result : 1;
 }
 

@@ -42,8 +42,8 @@ static void append(struct dray_emit *emit, const struct dray_place *dst,
     emit->open.cost += dray_cost_descriptor(&planner->costs, !emit->open.count,
                                             dray_costs_is_file(dst, src), length);
     dray_prep_copy(&emit->last, dst->key, dst->offset, src->key, src->offset, length);
-    bool stream = dray_place_is_stream(dst) || dray_place_is_stream(src);
-    if (!emit->open.count && (emit->fence || (stream && emit->transactions)))
+    /* What a stream gives and takes has an order, but transactions have none of their own. */
+    if (!emit->open.count && (emit->fence || (planner->streams && emit->transactions)))
         emit->last.flags |= DRAY_FLAG_FENCE;
     emit->open.movable &= dray_place_is_memory(dst) && dray_place_is_memory(src);
     emit->open.count++;

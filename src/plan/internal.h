@@ -58,6 +58,7 @@ struct dray_planner {
     uint64_t align;        /* a power of two */
     uint64_t segment_max;  /* a multiple of it */
     uint64_t address_last; /* the highest address the engine reaches */
+    bool streams;          /* there is one in the lists */
     bool regions_sorted;   /* by key */
     bool dst_ascends;      /* no region is left and come back to; offsets rise */
     bool gaps_apart;       /* that, and no source lies in a region of the destination */
@@ -154,8 +155,9 @@ struct dray_run {
     bool keyed_dst;          /* positions count on the destination's side, else on the source's */
 };
 
+/* The next run; `way` is how it will go, for what goes through bounce memory is cut to what has room there. */
 bool dray_run_next(const struct dray_planner *planner, const struct dray_strategy *strategy,
-                   struct dray_walk *walk, struct dray_run *run);
+                   enum dray_way way, struct dray_walk *walk, struct dray_run *run);
 
 /* The pieces of a run once more, with their position in it. */
 struct dray_run_pieces {
@@ -182,7 +184,9 @@ struct dray_items {
     struct dray_run run; /* items refer to it, until the next is asked for */
     uint64_t at;         /* how far the run is used up */
     bool open;
-    const char *why; /* it failed; a clause without a full stop */
+    enum dray_way way; /* of a run that cannot go directly: of all the parts that it is cut into */
+    uint64_t left;     /* bytes of it after this part */
+    const char *why;   /* it failed; a clause without a full stop */
 };
 
 /* The next item. Returns 1; 0 at the end; -EINVAL when there is no way to do it, -ENOMEM when

@@ -67,8 +67,8 @@ static const struct dray_plan_region *region_find(const struct dray_planner *pla
     return *hint = found ? found : &unknown_region;
 }
 
-/* No offset, and no address, may wrap. */
-static int check_list(const struct dray_planner *planner, const struct dray_sg *list)
+/* No offset, and no address, may wrap. Looks for streams on the way. */
+static int check_list(struct dray_planner *planner, const struct dray_sg *list)
 {
     const struct dray_plan_region *hint = NULL;
     for (size_t i = 0; i < list->count; i++) {
@@ -78,6 +78,7 @@ static int check_list(const struct dray_planner *planner, const struct dray_sg *
         if (__builtin_add_overflow(segment->offset, segment->length, &end) ||
             __builtin_add_overflow(region->base, end, &end) || end > UINT64_MAX - planner->align)
             return -EINVAL;
+        planner->streams |= region->kind == DRAY_REGION_STREAM;
     }
     return 0;
 }

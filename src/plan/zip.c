@@ -115,20 +115,22 @@ static uint64_t bounce_share(const struct dray_planner *planner, enum dray_way w
     return (blocks > 2 ? (blocks - 1) / 2 : 1) * planner->align;
 }
 
-/* Longest run: what goes through bounce memory must fit in it, and is cut where the next begins
- * aligned. */
-static uint64_t length_max(const struct dray_planner *planner, const struct dray_strategy *strategy,
+/* Longest run on its way through bounce memory: it must fit, and is cut where the next begins aligned on the side
+ * where that matters most. On both: the destination's, so that no block is rewritten for the cut, unless
+ * only there the bytes beside it may be touched. A stream has no bytes beside, but it has no address to be
+ * misaligned either. */
+static uint64_t length_max(const struct dray_planner *planner, enum dray_way way,
                            const struct dray_run *run)
 {
-    bool whole = strategy->scope == DRAY_SCOPE_WHOLE;
-    bool direct = !whole && run->reached && run->congruent;
-    if (direct || !planner->bounce.capacity || (whole && strategy->way == DRAY_WAY_CPU))
+    if (way == DRAY_WAY_DIRECT || way == DRAY_WAY_CPU || !planner->bounce.capacity)
         return UINT64_MAX;
-    bool by_dst = strategy->way == DRAY_WAY_STORE || strategy->way == DRAY_WAY_BOTH;
+    bool by_dst =
+        way == DRAY_WAY_STORE ||
+        (way == DRAY_WAY_BOTH && (run->src.region->gap_readable || !run->dst.region->rewritable));
     const struct dray_place *side = by_dst ? &run->dst : &run->src;
-    uint64_t lead =
-        dray_place_is_stream(side) ? 0 : dray_place_address(side) & (planner->align - 1);
-    return bounce_share(planner, strategy->way) - lead;
+    bool stream = dray_place_is_stream(&run->dst) || dray_place_is_stream(&run->src);
+    uint64_t lead = stream ? 0 : dray_place_address(side) & (planner->align - 1);
+    return bounce_share(planner, way) - lead;
 }
 
 static void run_begin(const struct dray_planner *planner, const struct dray_strategy *strategy,
@@ -158,14 +160,14 @@ static void run_add(struct dray_run *run, uint64_t gap, uint64_t length)
 }
 
 bool dray_run_next(const struct dray_planner *planner, const struct dray_strategy *strategy,
-                   struct dray_walk *walk, struct dray_run *run)
+                   enum dray_way way, struct dray_walk *walk, struct dray_run *run)
 {
     struct dray_walk ahead = *walk;
     struct dray_piece piece;
     if (!dray_walk_next(planner, &ahead, UINT64_MAX, &piece))
         return false;
     run_begin(planner, strategy, walk, &piece, run);
-    uint64_t max = length_max(planner, strategy, run);
+    uint64_t max = length_max(planner, way, run);
     int64_t gap = 0;
     do {
         uint64_t room = max - run->length;

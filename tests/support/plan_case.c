@@ -88,7 +88,9 @@ static void draw_regions(struct plan_case *c)
 
 static void draw_bounce(struct plan_case *c)
 {
-    const struct dray_plan_region *bounce = &c->regions[0];
+    struct dray_plan_region *bounce = &c->regions[0];
+    if (one_in(c, 4)) /* across the limit of 14 bits */
+        bounce->base = 16384 - below(c, 700);
     c->input.bounce_base = bounce->base;
     c->input.bounce_length = one_in(c, 3) ? below(c, 200) : bounce->length;
     if (!one_in(c, 4))
@@ -180,10 +182,11 @@ static void draw_alike(struct plan_case *c)
            to = 1 + (from + below(c, 4)) % (CASE_REGIONS - 1);
     uint64_t shift = one_in(c, 2) ? 0 : below(c, 64), offset = below(c, 64);
     size_t count = 1 + below(c, 12);
+    uint64_t every = one_in(c, 2) ? 1 + below(c, 40) : 0; /* the same length for all */
     if (c->regions[from].kind == DRAY_REGION_STREAM || c->regions[to].kind == DRAY_REGION_STREAM)
         return;
     for (size_t i = 0; i < count; i++) {
-        uint64_t length = draw_length(c), gap = below(c, 3) * below(c, 40);
+        uint64_t length = every ? every : draw_length(c), gap = below(c, 3) * below(c, 40);
         if (offset + shift + length > c->regions[from].length ||
             offset + shift + length > c->regions[to].length)
             break;
@@ -195,6 +198,43 @@ static void draw_alike(struct plan_case *c)
             c->is_dst[to][offset + shift + j] = true;
         }
         offset += length + gap;
+    }
+}
+
+/* Source and destination by turns in one region: the gaps of one are the bytes of the other. */
+static void draw_interleaved(struct plan_case *c)
+{
+    size_t region = 1 + below(c, CASE_REGIONS - 1), count = 1 + below(c, 8);
+    uint64_t half = 16 + 16 * below(c, 3), length = 1 + below(c, half);
+    if (c->regions[region].kind == DRAY_REGION_STREAM)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        dray_key key = c->regions[region].key;
+        c->src[i] = (struct dray_segment){ key, 0, 2 * i * half, length };
+        c->dst[i] = (struct dray_segment){ key, 0, (2 * i + 1) * half, length };
+        for (uint64_t j = 0; j < length; j++) {
+            c->is_src[region][2 * i * half + j] = true;
+            c->is_dst[region][(2 * i + 1) * half + j] = true;
+        }
+    }
+    c->input.src.count = c->input.dst.count = count;
+}
+
+/* Two segments change places, in both lists alike, or in the destination's only. */
+static void shuffle(struct plan_case *c)
+{
+    size_t dst = c->input.dst.count, src = c->input.src.count, swaps = below(c, 4);
+    for (size_t i = 0; i < swaps && dst > 1; i++) {
+        size_t a = below(c, dst), b = below(c, dst);
+        bool alike = dst == src && one_in(c, 2);
+        struct dray_segment kept = c->dst[a];
+        c->dst[a] = c->dst[b];
+        c->dst[b] = kept;
+        kept = c->src[a];
+        if (alike) {
+            c->src[a] = c->src[b];
+            c->src[b] = kept;
+        }
     }
 }
 
@@ -215,8 +255,14 @@ static void draw_lists(struct plan_case *c)
 {
     c->input.src.segments = c->src;
     c->input.dst.segments = c->dst;
-    if (one_in(c, 3)) {
-        draw_alike(c);
+    uint64_t form = below(c, 9);
+    if (form < 4) {
+        if (form == 0)
+            draw_interleaved(c);
+        else
+            draw_alike(c);
+        if (one_in(c, 3))
+            shuffle(c);
         return;
     }
     size_t src_count, dst_count;
@@ -225,6 +271,8 @@ static void draw_lists(struct plan_case *c)
     cut(c, c->src, src_count, got);
     c->input.src.count = src_count;
     c->input.dst.count = dst_count;
+    if (one_in(c, 3))
+        shuffle(c);
 }
 
 static void ends_of(const bool *named, uint64_t *first, uint64_t *last)
@@ -335,32 +383,55 @@ static bool has_stream(const struct plan_case *c, const struct dray_desc *desc)
            c->regions[region_of(c, desc->dst_key)].kind == DRAY_REGION_STREAM;
 }
 
-/* Steps from up to to have no order among them: in order, backwards, or all reads before all
- * writes. Those of a stream, within one transaction, have. */
+static uint32_t cells[CASE_STEPS * 4];
+
+static void run_each(struct plan_case *c, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++) {
+        load(c, &c->steps[i].desc, cells);
+        store(c, &c->steps[i].desc, cells);
+    }
+}
+
+/* Transactions from the last to the first; the descriptors of one too, unless a stream gives them an order. */
+static void run_backwards(struct plan_case *c, size_t from, size_t to)
+{
+    while (to > from) {
+        size_t first = to - 1;
+        bool stream = has_stream(c, &c->steps[first].desc);
+        for (; first > from && (c->steps[first - 1].desc.flags & DRAY_FLAG_CHAIN); first--)
+            stream |= has_stream(c, &c->steps[first - 1].desc);
+        if (stream)
+            run_each(c, first, to);
+        else
+            for (size_t i = to; i-- > first;)
+                run_each(c, i, i + 1);
+        to = first;
+    }
+}
+
+static bool run_reads_first(struct plan_case *c, size_t from, size_t to)
+{
+    uint64_t all = 0, used = 0;
+    for (size_t i = from; i < to; i++)
+        all += c->steps[i].desc.length;
+    if (all > sizeof(cells) / sizeof(cells[0]))
+        return false;
+    for (size_t i = from; i < to; used += c->steps[i++].desc.length)
+        load(c, &c->steps[i].desc, cells + used);
+    used = 0;
+    for (size_t i = from; i < to; used += c->steps[i++].desc.length)
+        store(c, &c->steps[i].desc, cells + used);
+    return true;
+}
+
+/* Steps that have no order among them: in order, backwards, or all reads before all writes. */
 static void run_unordered(struct plan_case *c, size_t from, size_t to, uint64_t order)
 {
-    static uint32_t cells[CASE_STEPS * 4];
-    bool stream = false;
-    uint64_t all = 0;
-    for (size_t i = from; i < to; i++) {
-        stream |= has_stream(c, &c->steps[i].desc);
-        all += c->steps[i].desc.length;
-    }
-    if (order == 2 && all <= sizeof(cells) / sizeof(cells[0])) {
-        uint64_t used = 0;
-        for (size_t i = from; i < to; used += c->steps[i++].desc.length)
-            load(c, &c->steps[i].desc, cells + used);
-        used = 0;
-        for (size_t i = from; i < to; used += c->steps[i++].desc.length)
-            store(c, &c->steps[i].desc, cells + used);
-        return;
-    }
-    for (size_t i = 0; i < to - from; i++) {
-        const struct dray_plan_step *step =
-            &c->steps[order == 1 && !stream ? to - 1 - i : from + i];
-        load(c, &step->desc, cells);
-        store(c, &step->desc, cells);
-    }
+    if (order == 1)
+        run_backwards(c, from, to);
+    else if (order == 0 || !run_reads_first(c, from, to))
+        run_each(c, from, to);
 }
 
 static void run_steps(struct plan_case *c, uint64_t order)
@@ -641,9 +712,23 @@ static int with_room(struct plan_case *c)
     return dray_plan(&input, &out);
 }
 
+/* Whole aligned blocks of bounce memory that the engine's addresses reach. */
+static uint64_t bounce_blocks(const struct plan_case *c)
+{
+    const struct dray_limits *limits = &c->input.limits;
+    uint64_t begin = c->input.bounce_base, end = begin + c->input.bounce_length;
+    if (limits->address_bits < 64 && end > (uint64_t)1 << limits->address_bits)
+        end = (uint64_t)1 << limits->address_bits;
+    uint64_t first = (begin + limits->alignment - 1) / limits->alignment;
+    uint64_t last = end / limits->alignment;
+    return c->input.bounce.value && last > first ? last - first : 0;
+}
+
 static bool check_refusal(struct plan_case *c)
 {
     int with = with_room(c);
+    if (c->result == -ENOMEM && bounce_blocks(c) >= 4)
+        return fail(c, "four blocks of bounce memory were not enough");
     if (c->result == -ENOMEM)
         return with == 0 || fail(c, "no memory, and with memory %d", with);
     if (c->result != -EINVAL || with != -EINVAL)

@@ -210,7 +210,9 @@ static void describe_op(struct dray_session *session, const struct dray_decl *de
 {
     const struct dray_op *op = &session->program->ops[decl->first + number];
     struct dray_op_result *result = dray_session_result(session, decl->first + number);
-    result->text = dray_report_keep_source(session->report, op->text, op->text_length);
+    result->text = op->label
+                       ? dray_report_keep_source(session->report, op->label, strlen(op->label))
+                       : dray_report_keep_source(session->report, op->text, op->text_length);
     result->block = dray_report_keep(session->report, decl->name);
     result->number = (unsigned)number + 1;
     result->line = op->at.line;

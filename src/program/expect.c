@@ -237,7 +237,9 @@ static int judge_all(struct dray_session *session, struct judge *j)
         j->expect = expect;
         j->verdict = &report->verdicts[report->verdict_count++];
         j->verdict->line = expect->at.line;
-        j->verdict->text = dray_report_keep_source(report, expect->text, expect->text_length);
+        j->verdict->text =
+            expect->label ? dray_report_keep_source(report, expect->label, strlen(expect->label))
+                          : dray_report_keep_source(report, expect->text, expect->text_length);
         if (!j->verdict->text)
             return -ENOMEM;
         if (session->moves)

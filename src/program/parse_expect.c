@@ -183,6 +183,8 @@ void dray_parse_expect(struct dray_parser *parser)
         expect_flag(parser, &expect);
     else
         kinds[kind].parse(parser, &expect);
+    if (dray_parse_word(parser, "as"))
+        expect.label = dray_parse_string(parser, NULL, "a text in quotes");
     expect.text = token.text;
     expect.text_length = (size_t)(parser->lexer.before - token.text);
     add_expect(parser, &expect);

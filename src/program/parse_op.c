@@ -38,10 +38,15 @@ static void opt_count(struct dray_parser *parser)
     parser->op->value = dray_parse_count(parser, 0, UINT32_MAX);
 }
 
-#define COMMON                                        \
-    { "fence", opt_fence }, { "notify", opt_notify }, \
-    {                                                 \
-        NULL, NULL                                    \
+static void opt_as(struct dray_parser *parser)
+{
+    parser->op->label = dray_parse_string(parser, NULL, "a text in quotes");
+}
+
+#define COMMON                                                          \
+    { "fence", opt_fence }, { "notify", opt_notify }, { "as", opt_as }, \
+    {                                                                   \
+        NULL, NULL                                                      \
     }
 
 static const struct dray_keyword common_options[] = { COMMON };

@@ -134,7 +134,8 @@ struct dray_op {
     struct dray_position at;
     const char *text; /* as it was written, one line */
     size_t text_length;
-    bool raw; /* handed to the engine as it is, neither checked nor planned */
+    const char *label; /* for people, in place of the text; may be NULL */
+    bool raw;          /* handed to the engine as it is, neither checked nor planned */
     uint16_t flags;
     struct dray_places dst, src;
     int32_t target; /* declaration: flag, list or region */
@@ -164,6 +165,7 @@ struct dray_expect {
     struct dray_position at;
     const char *text;
     size_t text_length;
+    const char *label;
     size_t op;      /* status, moved, result */
     int32_t target; /* flag, file */
     enum dray_wait condition;

@@ -25,7 +25,8 @@ struct dray_op_result {
     uint32_t index;
     uint64_t error_offset; /* of the completion that failed: its result */
     uint64_t begin_ns, end_ns;
-    bool judged; /* an expectation says which status it should have */
+    bool time_shared; /* found done together with others: these times are shares of one */
+    bool judged;      /* an expectation says which status it should have */
 };
 
 enum dray_verdict_kind {

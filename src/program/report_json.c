@@ -20,14 +20,14 @@ static double rate(uint64_t bytes, uint64_t ns)
 static json_t *op_json(const struct dray_op_result *op, const char *plan)
 {
     uint64_t ns = op->end_ns > op->begin_ns ? op->end_ns - op->begin_ns : 0;
-    return json_pack("{s:s s:i s:i s:s* s:s? s:b s:s s:o s:o s:o s:o s:o s:o s:f s:o s:s*}",
+    return json_pack("{s:s s:i s:i s:s* s:s? s:b s:s s:o s:o s:o s:o s:o s:o s:b s:f s:o s:s*}",
                      "queue", op->block, "number", (int)op->number, "line", (int)op->line, "text",
                      op->text, "engine", op->engine, "ok", (int)dray_op_result_ok(op), "status",
                      dray_status_name(op->status), "segments", number(op->segments), "descriptors",
                      number(op->descriptors), "transactions", number(op->transactions),
                      "moved_bytes", number(op->moved), "cpu_bytes", number(op->cpu_bytes),
-                     "time_ns", number(ns), "gb_per_s", rate(op->moved, ns), "result",
-                     number(op->result), "plan", plan);
+                     "time_ns", number(ns), "time_shared", (int)op->time_shared, "gb_per_s",
+                     rate(op->moved, ns), "result", number(op->result), "plan", plan);
 }
 
 static json_t *lane_json(const struct dray_lane_result *lane)

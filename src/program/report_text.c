@@ -8,7 +8,9 @@
 
 enum {
     ROWS_MAX = 200, /* of the table; a program may have 65,536 operations */
-    TEXT_WIDTH = 44,
+    TEXT_MIN = 24,  /* columns of the operation */
+    TEXT_MAX = 60,
+    VERDICT_WIDTH = 80,
 };
 
 struct cell {
@@ -44,7 +46,12 @@ static struct cell time_cell(uint64_t ns)
 static struct cell count_cell(uint64_t count)
 {
     struct cell cell;
-    snprintf(cell.text, sizeof(cell.text), "%" PRIu64, count);
+    if (count < 100000)
+        snprintf(cell.text, sizeof(cell.text), "%" PRIu64, count);
+    else if (count < 10000000)
+        snprintf(cell.text, sizeof(cell.text), "%.0fk", (double)count / 1e3);
+    else
+        snprintf(cell.text, sizeof(cell.text), "%.0fM", (double)count / 1e6);
     return cell;
 }
 
@@ -56,38 +63,49 @@ static struct cell rate_cell(uint64_t bytes, uint64_t ns)
     return cell;
 }
 
-/* At most TEXT_WIDTH columns of UTF-8 text; what is cut ends in "...". Writes as many blanks as are
- * missing. */
-static void print_padded(FILE *out, const char *text)
+static size_t columns_of(const char *text)
 {
-    size_t columns = 0, cut = 0, bytes = 0;
-    for (; text[bytes]; bytes++) {
-        if (((unsigned char)text[bytes] & 0xc0) == 0x80)
-            continue;
-        if (columns++ == TEXT_WIDTH - 3)
-            cut = bytes;
-    }
-    bool whole = columns <= TEXT_WIDTH;
-    fprintf(out, "%.*s%s", (int)(whole ? bytes : cut), text, whole ? "" : "...");
-    for (columns = whole ? columns : TEXT_WIDTH; columns < TEXT_WIDTH; columns++)
-        fputc(' ', out);
+    size_t columns = 0;
+    for (; *text; text++)
+        columns += ((unsigned char)*text & 0xc0) != 0x80;
+    return columns;
 }
 
-static void print_op(FILE *out, const struct dray_op_result *op)
+/* At most `width` columns of UTF-8 text; what is cut ends in "...". Returns the columns printed. */
+static size_t print_cut(FILE *out, const char *text, size_t width)
+{
+    size_t columns = columns_of(text), kept = 0, bytes = 0;
+    if (columns <= width) {
+        fputs(text, out);
+        return columns;
+    }
+    for (; kept < width - 3 || ((unsigned char)text[bytes] & 0xc0) == 0x80; bytes++)
+        kept += ((unsigned char)text[bytes] & 0xc0) != 0x80;
+    fprintf(out, "%.*s...", (int)bytes, text);
+    return width;
+}
+
+static void print_padded(FILE *out, const char *text, size_t width)
+{
+    fprintf(out, "%*s", (int)(width - print_cut(out, text, width)), "");
+}
+
+static void print_op(FILE *out, const struct dray_op_result *op, size_t width)
 {
     uint64_t ns = op->end_ns > op->begin_ns ? op->end_ns - op->begin_ns : 0;
-    char where[80];
+    char where[80], took[40];
+    snprintf(took, sizeof(took), "%s%s", op->time_shared ? "~" : "", time_cell(ns).text);
     snprintf(where, sizeof(where), "%s.%u", op->block ? op->block : "?", op->number);
     fprintf(out, "%-10s ", where);
-    print_padded(out, op->text ? op->text : "");
+    print_padded(out, op->text ? op->text : "", width);
     fprintf(out, " %-7s", op->engine ? op->engine : "-");
     if (op->moves)
         fprintf(out, " %6s %6s %10s %10s %9s %6s", count_cell(op->segments).text,
                 count_cell(op->descriptors).text, bytes_cell(op->moved).text,
-                bytes_cell(op->cpu_bytes).text, time_cell(ns).text, rate_cell(op->moved, ns).text);
+                bytes_cell(op->cpu_bytes).text, took, rate_cell(op->moved, ns).text);
     else
         fprintf(out, " %6s %6s %10s %10s %9s %6s", "", count_cell(op->descriptors).text, "", "",
-                time_cell(ns).text, "");
+                took, "");
     fprintf(out, "  %s\n",
             op->completed < op->expected ? "not done"
             : op->expected == 0          ? "not run"
@@ -97,13 +115,25 @@ static void print_op(FILE *out, const struct dray_op_result *op)
                 op->judged ? " (as the program expects)" : "");
 }
 
+/* As wide as the longest operation needs, within bounds. */
+static size_t text_width(const struct dray_report *r)
+{
+    size_t width = TEXT_MIN;
+    for (size_t i = 0; i < r->op_count && i < ROWS_MAX; i++) {
+        size_t columns = r->ops[i].text ? columns_of(r->ops[i].text) : 0;
+        width = columns > width ? columns : width;
+    }
+    return width < TEXT_MAX ? width : TEXT_MAX;
+}
+
 static void print_table(FILE *out, const struct dray_report *r)
 {
-    fprintf(out, "%-10s %-*s %-7s %6s %6s %10s %10s %9s %6s  %s\n", "queue", TEXT_WIDTH,
+    size_t width = text_width(r);
+    fprintf(out, "%-10s %-*s %-7s %6s %6s %10s %10s %9s %6s  %s\n", "queue", (int)width,
             "operation", "engine", "pieces", "descs", "moved", "CPU copied", "time", "GB/s",
             "status");
     for (size_t i = 0; i < r->op_count && i < ROWS_MAX; i++)
-        print_op(out, &r->ops[i]);
+        print_op(out, &r->ops[i], width);
     if (r->op_count > ROWS_MAX)
         fprintf(out, "... and %zu operations more (--json has all)\n", r->op_count - ROWS_MAX);
 }
@@ -141,8 +171,9 @@ static void print_verdicts(FILE *out, const struct dray_report *r)
         const struct dray_verdict *v = &r->verdicts[i];
         if (v->kind == DRAY_VERDICT_HELD && shown++ >= ROWS_MAX)
             continue;
-        fprintf(out, "%-7s expect %s%s%s\n", names[v->kind], v->text, v->detail[0] ? ": " : "",
-                v->detail);
+        fprintf(out, "%-7s expect ", names[v->kind]);
+        print_cut(out, v->text, VERDICT_WIDTH);
+        fprintf(out, "%s%s\n", v->detail[0] ? ": " : "", v->detail);
     }
 }
 

@@ -7,6 +7,7 @@ Pieces of many files and of scattered memory are gathered into one file, which g
 scattered over memory again; a matrix is transposed with one descriptor; two queues on two engines
 build one structure with fences and flags. The program says itself what every byte must be."""
 
+import itertools
 import os
 import random
 import stat
@@ -21,29 +22,26 @@ NOTES = 64             # pieces of memory
 SIDE = 4096            # floats
 
 
-def candidates():
+def candidates(folder):
     """Regular files of a page and more that this user may read, in an order that is always the same."""
-    for folder in FOLDERS:
-        for path, folders, names in os.walk(folder):
-            folders.sort()
-            for name in sorted(names):
-                file = os.path.join(path, name)
-                try:
-                    status = os.lstat(file)
-                except OSError:
-                    continue
-                if stat.S_ISREG(status.st_mode) and status.st_size >= 4096 and \
-                        os.access(file, os.R_OK):
-                    yield file, status.st_size
+    for path, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            file = os.path.join(path, name)
+            try:
+                status = os.lstat(file)
+            except OSError:
+                continue
+            if stat.S_ISREG(status.st_mode) and status.st_size >= 4096 and \
+                    os.access(file, os.R_OK):
+                yield file, status.st_size
 
 
 def choose():
     """Some of them, far apart, and a piece of each that begins and ends anywhere."""
     found = []
-    for file in candidates():
-        found.append(file)
-        if len(found) == 20000:
-            break
+    for folder in FOLDERS:
+        found += itertools.islice(candidates(folder), 2000)
     rng = random.Random(2)
     picked = sorted(rng.sample(found, min(FILES, len(found))))
     pieces = []

@@ -58,7 +58,7 @@ static struct cell count_cell(uint64_t count)
 static struct cell rate_cell(uint64_t bytes, uint64_t ns)
 {
     struct cell cell = { "" };
-    if (ns > 0)
+    if (ns > 0 && bytes > 0)
         snprintf(cell.text, sizeof(cell.text), "%.3g", (double)bytes / (double)ns);
     return cell;
 }

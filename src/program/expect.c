@@ -235,13 +235,14 @@ static int judge_all(struct dray_session *session, struct judge *j)
     for (size_t i = 0; i < program->expect_count; i++) {
         const struct dray_expect *expect = &program->expects[i];
         j->expect = expect;
-        j->verdict = &report->verdicts[report->verdict_count++];
+        j->verdict = &report->verdicts[report->verdict_count];
         j->verdict->line = expect->at.line;
         j->verdict->text =
             expect->label ? dray_report_keep_source(report, expect->label, strlen(expect->label))
                           : dray_report_keep_source(report, expect->text, expect->text_length);
         if (!j->verdict->text)
             return -ENOMEM;
+        report->verdict_count++;
         if (session->moves)
             judge_one(j);
         else

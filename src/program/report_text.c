@@ -145,9 +145,10 @@ static void print_lanes(FILE *out, const struct dray_report *r)
         fprintf(out,
                 "%s: engine %s, %s%s%s; %" PRIu64 " transactions, %" PRIu64
                 " descriptors; %s moved, %s of it copied by a CPU\n",
-                lane->name, lane->engine, lane->mode, lane->kernels[0] ? ", kernels " : "",
-                lane->kernels, lane->stats.transactions, lane->stats.descriptors,
-                bytes_cell(lane->stats.moved_bytes).text, bytes_cell(lane->stats.cpu_bytes).text);
+                lane->name ? lane->name : "?", lane->engine, lane->mode,
+                lane->kernels[0] ? ", kernels " : "", lane->kernels, lane->stats.transactions,
+                lane->stats.descriptors, bytes_cell(lane->stats.moved_bytes).text,
+                bytes_cell(lane->stats.cpu_bytes).text);
     }
 }
 

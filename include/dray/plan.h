@@ -116,8 +116,8 @@ struct dray_plan_output {
 /* Returns 0; -EINVAL (lengths differ, a segment wraps, limits or costs that make no sense, or
  * limits that no way of transfer can keep); -ENOSPC (steps_max is too small: step_count says how
  * many are needed); -ENOMEM (needs bounce memory that it does not have); -E2BIG (over
- * DRAY_PLAN_STEPS_MAX steps). Bounce memory that is
- * smaller than the transfer is used in rounds; four aligned blocks of it are always enough. Any thread. */
+ * DRAY_PLAN_STEPS_MAX steps). Bounce memory that is smaller than the transfer is used in rounds;
+ * four aligned blocks of it are always enough. Any thread. */
 DRAY_API int dray_plan(const struct dray_plan_input *input, struct dray_plan_output *output);
 
 /* The plan as a table for people: steps, then why. Writes at most size bytes, always terminated

@@ -37,6 +37,9 @@ struct window {
     uint32_t count;
     size_t fetched; /* of the first items, the sources that are fetched already */
     size_t shortest;
+    /* Bytes of the destinations that follow each other without a gap, and where they end. */
+    uint64_t run;
+    const uint8_t *run_end;
 };
 
 static void finish(struct dray_soft_queue *q, uint64_t user_data)
@@ -186,6 +189,8 @@ static bool take(const struct dray_soft_queue *q, const struct dray_desc *shared
     w->item[i].dst = w->dst.base + d.dst_offset;
     w->item[i].src = w->src.base + d.src_offset;
     w->item[i].n = d.length;
+    w->run = w->item[i].dst == w->run_end ? w->run + d.length : d.length;
+    w->run_end = w->dst.base + d.dst_offset + d.length;
     w->user_data[i] = d.user_data;
     w->flags[i] = (uint16_t)(d.head >> 16);
     w->shortest = d.length < w->shortest ? d.length : w->shortest;
@@ -244,6 +249,15 @@ static uint64_t retire_batch(struct dray_soft_queue *q, const struct window *w, 
     return bytes;
 }
 
+/* Stores that go round the caches pay where the destination will not be found in them: pieces that
+ * fill one range which has grown longer than a single copy that is streamed. A destination that is
+ * written again and again stays cached. */
+static bool worth_streaming(const struct dray_soft_queue *q, const struct window *w)
+{
+    const struct dray_copy_policy *policy = &q->soft->policy;
+    return w->run >= policy->stream_min && w->shortest >= policy->batch_stream_min;
+}
+
 /* Copies the simple copies that lie next in the ring, and completes them. Returns how many
  * descriptors that were; 0: the next one needs the long way. */
 static uint32_t run_window(struct dray_soft_queue *q)
@@ -255,10 +269,12 @@ static uint32_t run_window(struct dray_soft_queue *q)
     w.count = 0;
     w.fetched = 0;
     w.shortest = SIZE_MAX;
+    w.run = q->run;
+    w.run_end = q->run_end;
     fill_window(q, &w);
     while (w.count) {
         uint32_t n = w.count < BATCH ? w.count : BATCH;
-        bool stream = w.shortest >= q->soft->policy.batch_stream_min;
+        bool stream = worth_streaming(q, &w);
         w.fetched = q->soft->kernels->copy_batch(w.item, n, w.count, w.fetched, stream);
         bytes += retire_batch(q, &w, n);
         done += n;
@@ -268,6 +284,8 @@ static uint32_t run_window(struct dray_soft_queue *q)
         if (done < DRAY_SERVICE_DESCRIPTORS && bytes < DRAY_SERVICE_BYTES && chain_may_grow(q))
             fill_window(q, &w);
     }
+    q->run = w.run;
+    q->run_end = w.run_end;
     return done;
 }
 

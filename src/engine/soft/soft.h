@@ -83,6 +83,10 @@ struct dray_soft_queue {
     uint64_t moderate_ns; /* when moderation wants to be called */
     bool settle;          /* completed, and not yet said to moderation that it is idle */
 
+    /* Copies whose destinations follow each other: how many bytes so far, and where they end. */
+    uint64_t run;
+    const uint8_t *run_end;
+
     /* Rate: a bucket of bytes. */
     int64_t tokens;
     uint64_t refilled_ns;

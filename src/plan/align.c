@@ -97,8 +97,8 @@ uint64_t dray_item_bounce(const struct dray_planner *planner, const struct dray_
     return bytes;
 }
 
-/* The way for an item that cannot go directly: the strategy's, or else, where the strategy is not to do
- * everything in one way, the first that works. */
+/* The way for an item that cannot go directly: the strategy's, or else, where the strategy is
+ * not to do everything in one way, the first that works. */
 static int choose_way(const struct dray_planner *planner, const struct dray_strategy *strategy,
                       struct dray_item *item, const char **why)
 {
@@ -148,8 +148,8 @@ static void divide(const struct dray_planner *planner, const struct dray_strateg
     }
 }
 
-/* The next run. One that cannot go directly is looked at as a whole first, so that all its parts go the same
- * way: where it is cut depends on that. Returns 1, 0 at the end, -EINVAL. */
+/* The next run. One that cannot go directly is looked at as a whole first, so that all its parts
+ * go the same way: where it is cut depends on that. Returns 1, 0 at the end, -EINVAL. */
 static int next_run(const struct dray_planner *planner, const struct dray_strategy *strategy,
                     struct dray_items *items)
 {

@@ -155,7 +155,8 @@ struct dray_run {
     bool keyed_dst;          /* positions count on the destination's side, else on the source's */
 };
 
-/* The next run; `way` is how it will go, for what goes through bounce memory is cut to what has room there. */
+/* The next run; `way` is how it will go, for what goes through bounce memory is cut to what has
+ * room there. */
 bool dray_run_next(const struct dray_planner *planner, const struct dray_strategy *strategy,
                    enum dray_way way, struct dray_walk *walk, struct dray_run *run);
 

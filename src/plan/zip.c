@@ -115,10 +115,10 @@ static uint64_t bounce_share(const struct dray_planner *planner, enum dray_way w
     return (blocks > 2 ? (blocks - 1) / 2 : 1) * planner->align;
 }
 
-/* Longest run on its way through bounce memory: it must fit, and is cut where the next begins aligned on the side
- * where that matters most. On both: the destination's, so that no block is rewritten for the cut, unless
- * only there the bytes beside it may be touched. A stream has no bytes beside, but it has no address to be
- * misaligned either. */
+/* Longest run on its way through bounce memory: it must fit, and is cut where the next begins
+ * aligned on the side where that matters most. On both: the destination's, so that no block is
+ * rewritten for the cut, unless only there the bytes beside it may be touched. A stream has no
+ * bytes beside, but it has no address to be misaligned either. */
 static uint64_t length_max(const struct dray_planner *planner, enum dray_way way,
                            const struct dray_run *run)
 {

@@ -393,7 +393,8 @@ static void run_each(struct plan_case *c, size_t from, size_t to)
     }
 }
 
-/* Transactions from the last to the first; the descriptors of one too, unless a stream gives them an order. */
+/* Transactions from the last to the first; the descriptors of one too, unless a stream gives
+ * them an order. */
 static void run_backwards(struct plan_case *c, size_t from, size_t to)
 {
     while (to > from) {

@@ -34,10 +34,11 @@ static inline uint64_t vec_differ(vec a, vec b)
     return (uint32_t)~_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, b));
 }
 
-static inline vec vec_lanes(const char *p, ptrdiff_t stride)
+static inline void vec_transpose_lanes(vec v[2])
 {
-    __m256i v = _mm256_castsi128_si256(_mm_loadu_si128((const void *)p));
-    return _mm256_inserti128_si256(v, _mm_loadu_si128((const void *)(p + stride)), 1);
+    const vec a = v[0], b = v[1];
+    v[0] = _mm256_permute2x128_si256(a, b, 0x20);
+    v[1] = _mm256_permute2x128_si256(a, b, 0x31);
 }
 
 #define UNPACK(half, bits) _mm256_unpack##half##_epi##bits

@@ -34,13 +34,16 @@ static inline uint64_t vec_differ(vec a, vec b)
     return _mm512_cmpneq_epi8_mask(a, b);
 }
 
-/* Masked broadcasts take their lane from memory and need no shuffle unit, as an insertion would. */
-static inline vec vec_lanes(const char *p, ptrdiff_t stride)
+static inline void vec_transpose_lanes(vec v[4])
 {
-    __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const void *)p));
-    v = _mm512_mask_broadcast_i32x4(v, 0x00f0, _mm_loadu_si128((const void *)(p + stride)));
-    v = _mm512_mask_broadcast_i32x4(v, 0x0f00, _mm_loadu_si128((const void *)(p + 2 * stride)));
-    return _mm512_mask_broadcast_i32x4(v, 0xf000, _mm_loadu_si128((const void *)(p + 3 * stride)));
+    const vec even01 = _mm512_shuffle_i32x4(v[0], v[1], 0x88); /* lanes 0 and 2 of each */
+    const vec odd01 = _mm512_shuffle_i32x4(v[0], v[1], 0xdd);
+    const vec even23 = _mm512_shuffle_i32x4(v[2], v[3], 0x88);
+    const vec odd23 = _mm512_shuffle_i32x4(v[2], v[3], 0xdd);
+    v[0] = _mm512_shuffle_i32x4(even01, even23, 0x88);
+    v[1] = _mm512_shuffle_i32x4(odd01, odd23, 0x88);
+    v[2] = _mm512_shuffle_i32x4(even01, even23, 0xdd);
+    v[3] = _mm512_shuffle_i32x4(odd01, odd23, 0xdd);
 }
 
 /*

@@ -34,10 +34,9 @@ static inline uint64_t vec_differ(vec a, vec b)
     return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(a, b)) ^ 0xffffu;
 }
 
-static inline vec vec_lanes(const char *p, ptrdiff_t stride)
+static inline void vec_transpose_lanes(vec v[1])
 {
-    (void)stride;
-    return vec_load(p);
+    (void)v;
 }
 
 #define UNPACK(half, bits) _mm_unpack##half##_epi##bits

@@ -84,17 +84,21 @@ struct dray_kernels {
     uint32_t (*copy_crc32c)(uint32_t seed, void *dst, const void *src, size_t n, bool stream);
 };
 
-/* From which size, in bytes, streamed stores win here. Calibration writes its own. */
+/*
+ * From which size, in bytes, streamed stores win on this computer. What is read again soon is
+ * better left in the cache: a batch should be streamed only where its pieces are this long and what
+ * they fill, all together, is over stream_min. Calibration writes its own.
+ */
 struct dray_copy_policy {
     size_t stream_min;           /* one contiguous copy, fill, or copy with CRC */
-    size_t batch_stream_min;     /* pieces of a batch: all of them at least this long */
-    size_t transpose_stream_min; /* a whole transposition, or rectangle */
+    size_t batch_stream_min;     /* pieces of a batch, rows of a rectangle */
+    size_t transpose_stream_min; /* a whole transposition */
 };
 
-/* Measured; docs/performance.md has the curves. */
-#define DRAY_COPY_POLICY_DEFAULT                                                               \
-    {                                                                                          \
-        .stream_min = 8u << 20, .batch_stream_min = 1u << 10, .transpose_stream_min = 1u << 20 \
+/* Measured; see docs/performance.md, Kernels. */
+#define DRAY_COPY_POLICY_DEFAULT                                                           \
+    {                                                                                      \
+        .stream_min = 16u << 20, .batch_stream_min = 256, .transpose_stream_min = 4u << 20 \
     }
 
 /*

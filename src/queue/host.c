@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -107,6 +108,14 @@ int dray_host_event_open(int fd, int *own_fd)
 void dray_host_event_close(int fd)
 {
     close(fd);
+}
+
+unsigned dray_host_cpus(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set))
+        return 1;
+    return (unsigned)CPU_COUNT(&set);
 }
 
 void dray_host_ring(int fd)

@@ -24,6 +24,9 @@ void dray_host_event_close(int fd);
  * docs/decisions/061. Returns 0 or -errno. */
 int dray_host_notice_create(int *wait_fd, int *ring_fd);
 
+/* CPUs that this thread may run on; 1 if that cannot be found out. */
+unsigned dray_host_cpus(void);
+
 /* Makes the event readable. */
 void dray_host_ring(int fd);
 /* Makes it unreadable again; after more than eight rings perhaps only at the second call. */

@@ -32,7 +32,8 @@ static struct dray_queue *queue_allocate(void)
     if (!q)
         return NULL;
     memset(q, 0, sizeof(*q));
-    q->spin_ns = SPIN_START_NS;
+    /* With one CPU, whoever polls keeps the other side from running. */
+    q->spin_ns = dray_host_cpus() > 1 ? SPIN_START_NS : 0;
     q->binding.doorbell_fd = -1;
     return q;
 }

@@ -107,11 +107,20 @@ static uint64_t moderation_deadline(const struct dray_port *port)
     return port->first_ns + timeout_ns;
 }
 
-static uint64_t port_notify(struct dray_port *port)
+static void moderation_restart(struct dray_port *port)
 {
     port->unnotified = 0;
     port->urgent = false;
-    if (dray_wake_take(&port->ring->notify_wanted, 1)) {
+}
+
+/* A consumer that has disarmed since we looked is awake, but may have looked before our completions
+ * were visible to it: without the barrier behind them, they still count. */
+static uint64_t port_notify(struct dray_port *port)
+{
+    bool armed = dray_wake_take(&port->ring->notify_wanted, 1);
+    if (armed || port->settled == port->complete)
+        moderation_restart(port);
+    if (armed) {
         dray_io_store64(&port->notifications_total, port->notifications_total + 1);
         dray_host_ring(port->event_fd);
     }
@@ -144,10 +153,8 @@ uint64_t dray_port_moderate(struct dray_port *port, bool idle)
     if (idle)
         port_settle(port);
     if (!dray_io_load_after_swap32(&port->ring->notify_wanted)) {
-        if (idle) {
-            port->unnotified = 0;
-            port->urgent = false;
-        }
+        if (idle)
+            moderation_restart(port);
         return UINT64_MAX;
     }
     if (port->urgent || port->unnotified >= moderation_count(port) || port_full(port, idle))

@@ -22,7 +22,7 @@ struct dray_queue {
     uint32_t broken;            /* the engine's head was impossible; the consumer reads it too */
     /* The consumer's own. */
     _Alignas(64) uint32_t next; /* oldest completion not yet seen */
-    uint32_t spin_ns;           /* how long a wait polls before it sleeps: see wait.c */
+    uint32_t spin_ns;           /* how long a wait polls before it sleeps; 0: never polls */
     uint64_t seen_total;
     /* The engine's end; unused if imported. */
     _Alignas(64) struct dray_port port;

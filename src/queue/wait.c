@@ -154,14 +154,15 @@ int dray_queue_wait(struct dray_queue *q, const struct dray_completion **complet
     uint64_t start_ns = dray_io_clock_ns();
     uint64_t until_ns = timeout_ns > UINT64_MAX - start_ns ? UINT64_MAX : start_ns + timeout_ns;
     uint64_t spin_end_ns = start_ns + q->spin_ns;
-    c = queue_spin(q, spin_end_ns < until_ns ? spin_end_ns : until_ns);
+    if (q->spin_ns)
+        c = queue_spin(q, spin_end_ns < until_ns ? spin_end_ns : until_ns);
     if (c) {
         spin_succeeded(q, dray_io_clock_ns() - start_ns);
         *completion = c;
         return 0;
     }
     int r = queue_wait_asleep(q, completion, until_ns);
-    if (r == 0)
+    if (r == 0 && q->spin_ns)
         spin_failed(q, dray_io_clock_ns() - start_ns);
     return r;
 }

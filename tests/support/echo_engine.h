@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "dray/io.h"
 #include "queue/host.h"
 #include "queue/internal.h"
 
@@ -65,14 +66,12 @@ static inline void echo_serve(struct dray_port *port)
     dray_port_moderate(port, true);
 }
 
-/* Sleeps until there is something to do, or until moderation wants to be called. */
+/* Nothing to do, or no room: sleeps until that changes, or until moderation wants to be called. */
 static inline void echo_sleep(struct echo *e)
 {
     uint64_t again_ns = dray_port_moderate(e->port, true);
-    if (dray_port_sleep(e->port, dray_port_available(e->port) > 0)) {
-        struct timespec t;
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        uint64_t now_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    if (dray_port_sleep(e->port, e->port->tail != e->port->head)) {
+        uint64_t now_ns = dray_io_clock_ns();
         uint64_t ns = again_ns == UINT64_MAX ? UINT64_MAX
                       : again_ns > now_ns    ? again_ns - now_ns
                                              : 0;

@@ -36,6 +36,11 @@ extern "C" {
  * base + offset; a file has no address, so its offsets are aligned but have no width, and a stream
  * has neither. The CPU reaches memory alone: bytes of files and streams come and go through the
  * engine.
+ *
+ * A region may ask for more than the engine does: a file opened with O_DIRECT moves whole blocks to
+ * and from aligned memory (dray_region_info says how long they are). What lies opposite must be
+ * memory in one range, or another file; pieces and streams are reached through bounce memory. The
+ * block that holds the end of such a file may be a part of one.
  */
 struct dray_plan_region {
     dray_key key;
@@ -48,6 +53,8 @@ struct dray_plan_region {
                           source's */
     bool rewritable; /* bytes beside a segment, up to the alignment, may be read and written back as
                       * they were: nobody else writes them meanwhile */
+    uint32_t alignment; /* of offsets, lengths and what lies opposite, where that is more than the
+                         * engine's; a power of two, or 0: it is not */
 };
 
 /* Who executes a step. */

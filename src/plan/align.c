@@ -20,9 +20,13 @@ struct dray_extent dray_extent_of(const struct dray_planner *planner,
     struct dray_extent extent = { dray_place_at(*place, lo), 0, hi - lo };
     if (dray_place_is_stream(place))
         return extent;
-    uint64_t from = dray_place_address(place) + lo, to = dray_place_address(place) + hi;
-    extent.lead = from & (planner->align - 1);
-    extent.length = dray_align_up(to, planner->align) - (from - extent.lead);
+    uint64_t align = dray_place_align(planner, place), base = dray_place_address(place);
+    uint64_t from = base + lo, to = base + hi, end = dray_align_up(to, align);
+    extent.lead = from & (align - 1);
+    /* A file's base is 0, so its end is its length. */
+    if (dray_place_ends_ragged(planner, place) && end > place->region->length)
+        end = to > place->region->length ? to : place->region->length;
+    extent.length = end - (from - extent.lead);
     extent.place.offset -= extent.lead; /* may wrap: see is_inside */
     return extent;
 }
@@ -43,7 +47,7 @@ static const char *engine_refuses(const struct dray_planner *planner,
     struct dray_extent extent = dray_extent_of(planner, place, item->lo, item->hi);
     if (!dray_place_is_reached(planner, place))
         return "an address over the engine's reach";
-    if (extent.length & (planner->align - 1))
+    if (dray_place_is_stream(place) && extent.length & (dray_place_align(planner, place) - 1))
         return "a stream has no bytes to round its length up with";
     if (!dray_extent_is_ragged(&extent, item))
         return NULL;
@@ -130,18 +134,17 @@ static bool has_body(const struct dray_strategy *strategy, const struct dray_run
 }
 
 /* Ends of head and body: 0 <= head <= body <= length; head == body where nothing goes directly. */
-static void divide(const struct dray_planner *planner, const struct dray_strategy *strategy,
-                   const struct dray_run *run, uint64_t *head, uint64_t *body)
+static void divide(const struct dray_strategy *strategy, const struct dray_run *run, uint64_t *head,
+                   uint64_t *body)
 {
     *head = *body = 0;
     if (!has_body(strategy, run))
         return;
     const struct dray_place *side = dray_place_is_stream(&run->src) ? &run->dst : &run->src;
-    uint64_t lead =
-        dray_place_is_stream(side) ? 0 : -dray_place_address(side) & (planner->align - 1);
+    uint64_t lead = dray_place_is_stream(side) ? 0 : -dray_place_address(side) & (run->align - 1);
     if (lead > run->length)
         return;
-    uint64_t middle = dray_align_down(run->length - lead, planner->align);
+    uint64_t middle = dray_align_down(run->length - lead, run->align);
     if (middle) {
         *head = lead;
         *body = lead + middle;
@@ -183,7 +186,7 @@ int dray_items_next(const struct dray_planner *planner, const struct dray_strate
             return result;
         items->at = 0;
     }
-    divide(planner, strategy, run, &head, &body);
+    divide(strategy, run, &head, &body);
     bool direct = items->at == head && head < body;
     *item = (struct dray_item){ .run = run, .lo = items->at };
     item->hi = direct ? body : (items->at < head ? head : run->length);

@@ -55,7 +55,7 @@ struct dray_planner {
     struct dray_costs costs;
     struct dray_bounce bounce;
     uint64_t total;        /* bytes */
-    uint64_t align;        /* a power of two */
+    uint64_t align;        /* a power of two: the strictest, of the engine and of the regions */
     uint64_t segment_max;  /* a multiple of it */
     uint64_t address_last; /* the highest address the engine reaches */
     bool streams;          /* there is one in the lists */
@@ -85,6 +85,22 @@ static inline bool dray_place_is_memory(const struct dray_place *place)
 static inline uint64_t dray_place_address(const struct dray_place *place)
 {
     return place->region->base + place->offset;
+}
+
+/* What its blocks are aligned to. */
+static inline uint64_t dray_place_align(const struct dray_planner *planner,
+                                        const struct dray_place *place)
+{
+    uint32_t own = place->region->alignment, engine = planner->in->limits.alignment;
+    return own > engine ? own : engine;
+}
+
+/* The last block of a file may be a part of one, if it is the file that asks for blocks. */
+static inline bool dray_place_ends_ragged(const struct dray_planner *planner,
+                                          const struct dray_place *place)
+{
+    return place->region->kind == DRAY_REGION_FILE && place->region->alignment > 1 &&
+           planner->in->limits.alignment == 1;
 }
 
 /* The place some bytes on; a stream has but one. */
@@ -151,6 +167,7 @@ struct dray_run {
     size_t merged;           /* pieces joined that were neighbours */
     size_t gaps;             /* pieces joined over a gap */
     uint64_t gap_max;        /* the longest gap */
+    uint64_t align;          /* of both sides, the stricter */
     bool reached, congruent; /* so its body can go directly */
     bool keyed_dst;          /* positions count on the destination's side, else on the source's */
 };

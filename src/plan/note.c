@@ -118,7 +118,7 @@ static struct dray_text reason(const struct dray_planner *planner, const struct 
 {
     const struct dray_run *run = item->run;
     struct dray_text text;
-    unsigned align = (unsigned)planner->align;
+    unsigned align = (unsigned)run->align;
     if (!run->reached)
         snprintf(text.text, sizeof(text.text), "over %" PRIu32 " address bits",
                  planner->in->limits.address_bits);
@@ -139,7 +139,7 @@ static bool could_go_directly(const struct dray_planner *planner, const struct d
     struct dray_extent src = dray_extent_of(planner, &run->src, item->lo, item->hi);
     struct dray_extent dst = dray_extent_of(planner, &run->dst, item->lo, item->hi);
     return run->reached && run->congruent && !dray_extent_is_ragged(&src, item) &&
-           !dray_extent_is_ragged(&dst, item) && src.length % planner->align == 0;
+           !dray_extent_is_ragged(&dst, item) && src.length % run->align == 0;
 }
 
 void dray_note_item(struct dray_emit *emit, const struct dray_item *item)

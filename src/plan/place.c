@@ -23,10 +23,15 @@ static int check_profile(const struct dray_profile *profile)
     return sane ? 0 : -EINVAL;
 }
 
-static int check_limits(const struct dray_limits *limits)
+static bool is_power(uint64_t n)
 {
-    uint64_t align = limits->alignment;
-    if (!align || (align & (align - 1)) || limits->segment_max < align || !limits->segments_max)
+    return n && !(n & (n - 1));
+}
+
+/* `align`: the strictest there is. */
+static int check_limits(const struct dray_limits *limits, uint64_t align)
+{
+    if (!is_power(limits->alignment) || limits->segment_max < align || !limits->segments_max)
         return -EINVAL;
     if (!limits->address_bits || limits->address_bits > 64)
         return -EINVAL;
@@ -65,6 +70,20 @@ static const struct dray_plan_region *region_find(const struct dray_planner *pla
         for (size_t i = 0; i < in->region_count && !found; i++)
             found = in->regions[i].key.value == key.value ? &in->regions[i] : NULL;
     return *hint = found ? found : &unknown_region;
+}
+
+/* The strictest alignment of the engine and of the regions of a list. */
+static int look_at_alignment(struct dray_planner *planner, const struct dray_sg *list)
+{
+    const struct dray_plan_region *hint = NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        uint32_t own = region_find(planner, list->segments[i].key, &hint)->alignment;
+        if (own && !is_power(own))
+            return -EINVAL;
+        if (own > planner->align)
+            planner->align = own;
+    }
+    return 0;
 }
 
 /* No offset, and no address, may wrap. Looks for streams on the way. */
@@ -165,10 +184,12 @@ int dray_planner_prepare(struct dray_planner *planner, const struct dray_plan_in
     const struct dray_limits *limits = &input->limits;
     uint64_t dst_total, src_total;
     *planner = (struct dray_planner){ .in = input, .align = limits->alignment };
-    if (check_limits(limits) || check_profile(&input->profile))
-        return -EINVAL;
     if (dray_sg_length(&input->dst, &dst_total) || dray_sg_length(&input->src, &src_total) ||
         dst_total != src_total || dst_total > DRAY_LENGTH_MAX)
+        return -EINVAL;
+    look_at_order(planner);
+    if (look_at_alignment(planner, &input->dst) || look_at_alignment(planner, &input->src) ||
+        check_limits(limits, planner->align) || check_profile(&input->profile))
         return -EINVAL;
     planner->total = dst_total;
     planner->segment_max =
@@ -176,7 +197,6 @@ int dray_planner_prepare(struct dray_planner *planner, const struct dray_plan_in
     planner->address_last =
         limits->address_bits == 64 ? UINT64_MAX : ((uint64_t)1 << limits->address_bits) - 1;
     dray_costs_prepare(&planner->costs, &input->profile);
-    look_at_order(planner);
     look_at_bounce(planner);
     if (check_list(planner, &input->dst) || check_list(planner, &input->src))
         return -EINVAL;

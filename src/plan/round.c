@@ -133,6 +133,17 @@ static struct dray_place bounce_at(const struct dray_planner *planner, uint64_t 
     return (struct dray_place){ &bounce->region, bounce->region.key, bounce->start + at };
 }
 
+/* Reads the block `at` bytes into an extent, or what there is of it. */
+static void load_block(struct dray_emit *emit, const struct dray_item *item,
+                       const struct dray_extent *extent, uint64_t at, uint64_t align)
+{
+    struct dray_place from = dray_place_at(extent->place, at);
+    uint64_t length = align;
+    if (dray_place_ends_ragged(emit->planner, &from))
+        length = dray_least(length, from.region->length - from.offset);
+    dray_emit_engine(emit, bounce_at(emit->planner, item->out + at), from, length, 0);
+}
+
 /* Reads what stands in the blocks that will be written in part: the first, the last, or the one. */
 static void load_edges(struct dray_emit *emit, const struct dray_item *item)
 {
@@ -140,13 +151,13 @@ static void load_edges(struct dray_emit *emit, const struct dray_item *item)
     struct dray_extent extent = dray_extent_of(planner, &item->run->dst, item->lo, item->hi);
     if (!dray_extent_is_ragged(&extent, item))
         return;
-    uint64_t last = extent.length - planner->align;
+    uint64_t align = dray_place_align(planner, &extent.place);
+    uint64_t last = dray_align_down(extent.length - 1, align);
     bool head = extent.lead > 0, tail = extent.lead + (item->hi - item->lo) < extent.length;
     if (head || !last)
-        dray_emit_engine(emit, bounce_at(planner, item->out), extent.place, planner->align, 0);
+        load_block(emit, item, &extent, 0, align);
     if (tail && last)
-        dray_emit_engine(emit, bounce_at(planner, item->out + last),
-                         dray_place_at(extent.place, last), planner->align, 0);
+        load_block(emit, item, &extent, last, align);
 }
 
 static void emit_load(struct dray_emit *emit, const struct dray_item *item)

@@ -26,11 +26,22 @@ static bool is_reached(const struct dray_planner *planner, const struct dray_pie
            dray_place_is_reached(planner, &piece->src);
 }
 
+/* Whether blocks of the one can come from, or go to, the other: a stream takes and gives what it
+ * likes, and the pieces of scattered memory have addresses of their own. */
+static bool is_steady(const struct dray_place *place, const struct dray_place *other)
+{
+    enum dray_region_kind kind = other->region->kind;
+    return place->region->alignment <= 1 ||
+           (kind != DRAY_REGION_STREAM && kind != DRAY_REGION_PIECES);
+}
+
 /* Both sides are misaligned by the same, so that one head aligns both. A stream has no address: it
  * takes no head of its own, so the other must not need one. */
-static bool is_congruent(const struct dray_planner *planner, const struct dray_piece *piece)
+static bool is_congruent(const struct dray_piece *piece, uint64_t align)
 {
-    uint64_t mask = planner->align - 1;
+    uint64_t mask = align - 1;
+    if (!is_steady(&piece->dst, &piece->src) || !is_steady(&piece->src, &piece->dst))
+        return false;
     uint64_t dst = dray_place_address(&piece->dst), src = dray_place_address(&piece->src);
     if (dray_place_is_stream(&piece->dst))
         dst = 0;
@@ -129,7 +140,7 @@ static uint64_t length_max(const struct dray_planner *planner, enum dray_way way
         (way == DRAY_WAY_BOTH && (run->src.region->gap_readable || !run->dst.region->rewritable));
     const struct dray_place *side = by_dst ? &run->dst : &run->src;
     bool stream = dray_place_is_stream(&run->dst) || dray_place_is_stream(&run->src);
-    uint64_t lead = stream ? 0 : dray_place_address(side) & (planner->align - 1);
+    uint64_t lead = stream ? 0 : dray_place_address(side) & (dray_place_align(planner, side) - 1);
     return bounce_share(planner, way) - lead;
 }
 
@@ -137,12 +148,15 @@ static void run_begin(const struct dray_planner *planner, const struct dray_stra
                       const struct dray_walk *walk, const struct dray_piece *piece,
                       struct dray_run *run)
 {
+    uint64_t dst = dray_place_align(planner, &piece->dst),
+             src = dray_place_align(planner, &piece->src), align = dst > src ? dst : src;
     *run = (struct dray_run){
+        .align = align,
         .start = *walk,
         .dst = piece->dst,
         .src = piece->src,
         .reached = is_reached(planner, piece),
-        .congruent = is_congruent(planner, piece),
+        .congruent = is_congruent(piece, align),
         .keyed_dst = strategy->scope == DRAY_SCOPE_WHOLE && strategy->way == DRAY_WAY_STORE,
     };
 }

@@ -82,6 +82,8 @@ static void draw_regions(struct plan_case *c)
         if (i && one_in(c, 4)) {
             region->kind = one_in(c, 4) ? DRAY_REGION_STREAM : DRAY_REGION_FILE;
             region->base = 0;
+            if (region->kind == DRAY_REGION_FILE && one_in(c, 2))
+                region->alignment = 1u << below(c, 7);
         }
     }
 }
@@ -458,9 +460,15 @@ static bool is_between(uint64_t first, uint64_t last, uint64_t at)
     return first < at && at < last;
 }
 
+static uint32_t stricter(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
 static bool is_beside(const struct plan_case *c, size_t region, const bool *named, uint64_t at)
 {
-    uint64_t align = c->input.limits.alignment, base = c->regions[region].base;
+    uint64_t align = stricter(c->input.limits.alignment, c->regions[region].alignment),
+             base = c->regions[region].base;
     uint64_t block = (base + at) / align;
     for (uint64_t i = at > align ? at - align : 0; i < CASE_CELLS && i <= at + align; i++)
         if (named[i] && (base + i) / align == block)
@@ -515,15 +523,52 @@ static bool check_rights(struct plan_case *c, size_t i)
     return true;
 }
 
+/* What both sides of a step, or of a piece, ask for. */
+static uint32_t align_of(const struct plan_case *c, dray_key dst, dray_key src)
+{
+    return stricter(c->input.limits.alignment, stricter(c->regions[region_of(c, dst)].alignment,
+                                                        c->regions[region_of(c, src)].alignment));
+}
+
+/* That of all regions that the lists name. */
+static uint32_t align_of_all(const struct plan_case *c)
+{
+    uint32_t align = c->input.limits.alignment;
+    for (size_t i = 0; i < c->input.dst.count; i++)
+        align = stricter(align, align_of(c, c->dst[i].key, c->dst[i].key));
+    for (size_t i = 0; i < c->input.src.count; i++)
+        align = stricter(align, align_of(c, c->src[i].key, c->src[i].key));
+    return align;
+}
+
+/* The last part of a file may be less than a block; a stream has no blocks. */
+static bool check_length(struct plan_case *c, size_t i)
+{
+    const struct dray_desc *desc = &c->steps[i].desc;
+    const struct dray_plan_region *dst = &c->regions[region_of(c, desc->dst_key)];
+    const struct dray_plan_region *src = &c->regions[region_of(c, desc->src_key)];
+    uint32_t align = align_of(c, desc->dst_key, desc->src_key);
+    bool ends = (dst->alignment > 1 && desc->dst_offset + desc->length == dst->length) ||
+                (src->alignment > 1 && desc->src_offset + desc->length == src->length);
+    if (desc->length > c->input.limits.segment_max || desc->length % c->input.limits.alignment ||
+        (desc->length % align && !ends))
+        return fail(c, "step %zu: %" PRIu64 " bytes", i, desc->length);
+    if ((dst->alignment > 1 && src->kind == DRAY_REGION_STREAM) ||
+        (src->alignment > 1 && dst->kind == DRAY_REGION_STREAM))
+        return fail(c, "step %zu: blocks of a stream", i);
+    return true;
+}
+
 static bool check_side(struct plan_case *c, size_t i, dray_key key, uint64_t offset,
                        uint64_t length)
 {
+    uint32_t align = align_of(c, c->steps[i].desc.dst_key, c->steps[i].desc.src_key);
     const struct dray_limits *limits = &c->input.limits;
     const struct dray_plan_region *region = &c->regions[region_of(c, key)];
     uint64_t address = region->base + offset;
     if (region->kind == DRAY_REGION_STREAM)
         return offset == 0 || fail(c, "step %zu: a stream has no offset", i);
-    if (address % limits->alignment)
+    if (address % align)
         return fail(c, "step %zu: address not aligned", i);
     if (limits->boundary && address / limits->boundary != (address + length - 1) / limits->boundary)
         return fail(c, "step %zu: crosses a boundary", i);
@@ -553,9 +598,7 @@ static bool check_step(struct plan_case *c, size_t i)
     if (step->by == DRAY_BY_CPU)
         return (!desc->flags && is_memory(c, desc->src_key) && is_memory(c, desc->dst_key)) ||
                fail(c, "step %zu is not for the CPU", i);
-    if (desc->length > c->input.limits.segment_max || desc->length % c->input.limits.alignment)
-        return fail(c, "step %zu: %" PRIu64 " bytes", i, desc->length);
-    return check_side(c, i, desc->src_key, desc->src_offset, desc->length) &&
+    return check_length(c, i) && check_side(c, i, desc->src_key, desc->src_offset, desc->length) &&
            check_side(c, i, desc->dst_key, desc->dst_offset, desc->length);
 }
 
@@ -616,7 +659,7 @@ static double pieces_cost(struct plan_case *c)
     struct dray_segment d, s;
     double cost = 0;
     size_t chain = 0;
-    uint64_t max = l->segment_max - l->segment_max % l->alignment;
+    uint64_t max = l->segment_max - l->segment_max % align_of_all(c);
     while (dray_sg_zip(&dst, &src, UINT64_MAX, &d, &s)) {
         const struct dray_plan_region *rd = &c->regions[region_of(c, d.key)];
         const struct dray_plan_region *rs = &c->regions[region_of(c, s.key)];
@@ -626,7 +669,9 @@ static double pieces_cost(struct plan_case *c)
         uint64_t length = d.length, done = 0;
         for (int i = 0; i < 2; i++) {
             uint64_t at = both[i]->kind == DRAY_REGION_STREAM ? 0 : both[i]->base + offsets[i];
-            if (at % l->alignment || length % l->alignment)
+            uint32_t align = align_of(c, d.key, s.key);
+            if (at % align || length % align ||
+                (both[i]->alignment > 1 && both[1 - i]->kind == DRAY_REGION_STREAM))
                 return (double)INFINITY;
             if (both[i]->kind == DRAY_REGION_MEMORY && l->address_bits < 64 &&
                 (at + length - 1) >> l->address_bits)
@@ -734,7 +779,7 @@ static bool check_refusal(struct plan_case *c)
         return with == 0 || fail(c, "no memory, and with memory %d", with);
     if (c->result != -EINVAL || with != -EINVAL)
         return fail(c, "refused with %d, with bounce memory %d", c->result, with);
-    return (c->input.limits.alignment > 1 || c->input.limits.address_bits < 64) ||
+    return (align_of_all(c) > 1 || c->input.limits.address_bits < 64) ||
            fail(c, "refused for no reason");
 }
 

@@ -76,7 +76,10 @@ DRAY_API int dray_map_pieces(struct dray_domain *domain, const struct iovec *pie
                              unsigned access, dray_key *key);
 
 /* A regular file or block device, by offset. The descriptor is duplicated: closing fd afterwards is
- * safe. Returns 0; -EBADF; -EACCES when its open mode does not allow the rights; -EINVAL for
+ * safe. Opened with O_DIRECT, it takes whole blocks at block offsets, to and from memory
+ * that is aligned likewise (ALIGNMENT otherwise; dray_region_info says how long a block is, and
+ * dray_plan keeps to it), but for the last bytes of the file, which the page cache carries. Returns
+ * 0; -EBADF; -EACCES when its open mode does not allow the rights; -EINVAL for
  * another kind of file, or one to be written that was opened with O_APPEND (writes would not land
  * at their offsets); -EMFILE, -ENOMEM, -ENOSPC. Reading past the end of the file completes with
  * END; writing past it extends it. */
@@ -106,9 +109,10 @@ DRAY_API void dray_domain_flush(struct dray_domain *domain);
 
 struct dray_region_info {
     enum dray_region_kind kind;
-    unsigned access; /* DRAY_READ | DRAY_WRITE | DRAY_PIN */
-    uint64_t length; /* bytes; of a file INT64_MAX, of a stream UINT64_MAX */
-    size_t pieces;   /* 1 unless scattered */
+    unsigned access;    /* DRAY_READ | DRAY_WRITE | DRAY_PIN */
+    uint64_t length;    /* bytes; of a file INT64_MAX, of a stream UINT64_MAX */
+    size_t pieces;      /* 1 unless scattered */
+    uint32_t alignment; /* of offsets, lengths and the memory opposite; 1: any */
 };
 
 /* Returns 0 or -ENOENT. */

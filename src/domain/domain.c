@@ -132,11 +132,13 @@ int dray_region_info(struct dray_domain *domain, dray_key key, struct dray_regio
     const struct dray_slot *slot = dray_slot_live(domain, key);
     if (slot) {
         bool scattered = slot->kind == DRAY_REGION_PIECES;
+        bool file = slot->kind == DRAY_REGION_FILE;
         *info = (struct dray_region_info){
             .kind = slot->kind,
             .access = slot->access,
             .length = slot->length,
             .pieces = scattered ? dray_region_pieces(slot->region)->count : 1,
+            .alignment = file ? dray_region_fd(slot->region)->block : 1,
         };
     }
     pthread_mutex_unlock(&domain->lock);

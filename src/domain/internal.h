@@ -105,6 +105,8 @@ void dray_lazy_finish(struct dray_domain *domain);  /* all, waiting with the loc
 /* pieces.c: -EINVAL says in `why` what is wrong. `bytes` becomes the length of the whole. */
 int dray_region_from_pieces(struct dray_region **region, const struct iovec *pieces, size_t count,
                             bool writable, uint64_t *bytes, char *why, size_t why_size);
+/* map.c: of a file or stream. */
+void dray_region_close(struct dray_region *region);
 /* Nothing is left locked or open by it: frees it. NULL is allowed. */
 void dray_region_free(struct dray_region *region);
 

@@ -202,6 +202,14 @@ static int check_type(struct dray_domain *domain, enum dray_region_kind kind, in
     return 0;
 }
 
+void dray_region_close(struct dray_region *region)
+{
+    if (region->fd.fd >= 0)
+        close(region->fd.fd);
+    if (region->fd.tail_fd >= 0)
+        close(region->fd.tail_fd);
+}
+
 static int map_fd(struct dray_domain *domain, enum dray_region_kind kind, int fd, unsigned access,
                   dray_key *key)
 {
@@ -228,6 +236,8 @@ static int map_fd(struct dray_domain *domain, enum dray_region_kind kind, int fd
         .socket = S_ISSOCK(status.st_mode),
         .pipe = S_ISFIFO(status.st_mode),
         .append = flags & O_APPEND,
+        .block = 1,
+        .tail_fd = -1,
     };
     if (region->fd.fd < 0) {
         error = dray_domain_fail(domain, -errno, "map: duplicate descriptor %d: %s", fd,
@@ -235,11 +245,15 @@ static int map_fd(struct dray_domain *domain, enum dray_region_kind kind, int fd
         free(region);
         return error;
     }
+    if (kind == DRAY_REGION_FILE && flags & O_DIRECT) {
+        region->fd.block = dray_direct_alignment(fd, "");
+        region->fd.tail_fd = dray_direct_open_tail(fd, flags & O_ACCMODE);
+    }
     struct dray_slot like = { .kind = (uint8_t)kind, .access = (uint8_t)access, .region = region };
     like.length = kind == DRAY_REGION_FILE ? (uint64_t)INT64_MAX : UINT64_MAX;
     error = map(domain, &like, key);
     if (error) {
-        close(region->fd.fd);
+        dray_region_close(region);
         free(region);
     }
     return error;

@@ -63,7 +63,16 @@ struct dray_region_fd {
     int fd;
     uint64_t device, inode; /* two regions of one file are recognised by these */
     bool socket, pipe, append;
+    /* Opened with O_DIRECT: transfers are whole blocks of this many bytes, but for the last bytes
+     * of the file, which go through tail_fd. Otherwise 1 and -1. */
+    uint32_t block;
+    int tail_fd; /* the same file without O_DIRECT; -1: it could not be had */
 };
+
+/* What direct transfers of a file ask for, in bytes; an empty path: of the open file `folder`. */
+uint32_t dray_direct_alignment(int folder, const char *path);
+/* The file of `fd`, opened once more without O_DIRECT; -1 if that cannot be. */
+int dray_direct_open_tail(int fd, int mode);
 const struct dray_region_fd *dray_region_fd(const struct dray_region *region);
 
 /* A reader; lives in the engine, registered with the domain. */

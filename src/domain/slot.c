@@ -89,7 +89,7 @@ void dray_slot_release(struct dray_domain *domain, struct dray_slot *slot)
     if (slot->access & DRAY_PIN)
         slot_unpin(domain, slot);
     if (slot->kind == DRAY_REGION_FILE || slot->kind == DRAY_REGION_STREAM)
-        close(dray_region_fd(slot->region)->fd);
+        dray_region_close(slot->region);
     dray_region_free(slot->region);
     slot->region = NULL;
     free_push(domain, (uint32_t)(slot - domain->table.slots));

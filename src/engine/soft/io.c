@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -117,13 +118,19 @@ static ssize_t stream_write(const struct dray_region_fd *r, struct runs *runs)
     return pipe_write(r->fd, runs);
 }
 
+/* Which descriptor a file is reached by: its tail has one of its own. */
+static int file_fd(const struct dray_region_fd *r, const struct runs *runs)
+{
+    return runs->bytes < r->block ? r->tail_fd : r->fd;
+}
+
 static ssize_t read_once(const struct dray_view *src, struct runs *runs)
 {
     const struct dray_region_fd *r = dray_region_fd(src->slot->region);
     ssize_t n;
     do
         n = src->slot->kind == DRAY_REGION_FILE
-                ? preadv(r->fd, runs->iov, runs->count, (off_t)src->offset)
+                ? preadv(file_fd(r, runs), runs->iov, runs->count, (off_t)src->offset)
                 : stream_read(r, runs);
     while (n < 0 && errno == EINTR);
     return n;
@@ -135,7 +142,7 @@ static ssize_t write_once(const struct dray_view *dst, struct runs *runs)
     ssize_t n;
     do
         n = dst->slot->kind == DRAY_REGION_FILE
-                ? pwritev(r->fd, runs->iov, runs->count, (off_t)dst->offset)
+                ? pwritev(file_fd(r, runs), runs->iov, runs->count, (off_t)dst->offset)
                 : stream_write(r, runs);
     while (n < 0 && errno == EINTR);
     return n;
@@ -166,6 +173,13 @@ static enum dray_status status_of(int error)
     }
 }
 
+/* EINVAL of a direct file is a matter of addresses; of a tail that was not to be had, EBADF. */
+static bool is_misaligned(const struct dray_view *view, int error)
+{
+    return view->slot->kind == DRAY_REGION_FILE && dray_region_fd(view->slot->region)->block > 1 &&
+           (error == EINVAL || error == EBADF);
+}
+
 static enum dray_step fail_read(struct dray_soft_queue *q, const struct dray_view *src, ssize_t n)
 {
     int error = errno;
@@ -174,6 +188,8 @@ static enum dray_step fail_read(struct dray_soft_queue *q, const struct dray_vie
                               q->desc.src_offset, 0);
     if (error == EAGAIN)
         return park_stream(q, src, POLLIN);
+    if (is_misaligned(src, error))
+        return dray_soft_fail_src(q, DRAY_STATUS_ALIGNMENT);
     return dray_soft_fail(q, status_of(error), DRAY_ACCESS_READ, q->desc.src_key,
                           q->desc.src_offset, (uint64_t)error);
 }
@@ -183,6 +199,8 @@ static enum dray_step fail_write(struct dray_soft_queue *q, const struct dray_vi
     int error = errno;
     if (error == EAGAIN)
         return park_stream(q, dst, POLLOUT);
+    if (is_misaligned(dst, error))
+        return dray_soft_fail_dst(q, DRAY_STATUS_ALIGNMENT);
     return dray_soft_fail(q, status_of(error), DRAY_ACCESS_WRITE, q->desc.dst_key,
                           q->desc.dst_offset, (uint64_t)error);
 }
@@ -246,6 +264,7 @@ static enum dray_step relay(struct dray_soft_queue *q, struct dray_view *dst, st
     if (q->bounce_at == q->bounce_end) {
         uint64_t size = max < DRAY_BOUNCE_SIZE ? max : DRAY_BOUNCE_SIZE;
         runs.iov[0] = (struct iovec){ .iov_base = q->bounce, .iov_len = size };
+        runs.bytes = size;
         ssize_t n = read_once(src, &runs);
         if (n <= 0)
             return fail_read(q, src, n);
@@ -255,6 +274,7 @@ static enum dray_step relay(struct dray_soft_queue *q, struct dray_view *dst, st
     uint64_t pending = q->bounce_end - q->bounce_at;
     runs.iov[0] = (struct iovec){ .iov_base = q->bounce + q->bounce_at,
                                   .iov_len = pending < max ? pending : max };
+    runs.bytes = runs.iov[0].iov_len;
     ssize_t n = write_once(dst, &runs);
     if (n < 0)
         return fail_write(q, dst);
@@ -264,9 +284,35 @@ static enum dray_step relay(struct dray_soft_queue *q, struct dray_view *dst, st
     return DRAY_STEP_MORE;
 }
 
+/* What one call may move of a direct file: whole blocks from a block's start, or the part of a block
+ * that the file ends with. 0: neither. */
+static uint64_t whole_blocks(const struct dray_view *view, uint64_t left, uint64_t max)
+{
+    struct stat status;
+    if (view->slot->kind != DRAY_REGION_FILE)
+        return max;
+    const struct dray_region_fd *r = dray_region_fd(view->slot->region);
+    if (view->offset & (r->block - 1))
+        return 0;
+    if (max >= r->block)
+        return max & ~(uint64_t)(r->block - 1);
+    if (max < left)
+        return 0;
+    bool ends = fstat(r->fd, &status) == 0 &&
+                (!S_ISREG(status.st_mode) || view->offset + left >= (uint64_t)status.st_size);
+    return ends ? max : 0;
+}
+
 enum dray_step dray_soft_transfer(struct dray_soft_queue *q, struct dray_view *dst,
                                   struct dray_view *src, uint64_t max, uint64_t *done)
 {
+    uint64_t left = max;
+    max = whole_blocks(src, left, max);
+    if (!max)
+        return dray_soft_fail_src(q, DRAY_STATUS_ALIGNMENT);
+    max = whole_blocks(dst, left, max);
+    if (!max)
+        return dray_soft_fail_dst(q, DRAY_STATUS_ALIGNMENT);
     if (dray_kind_is_memory(dst->slot->kind))
         return read_memory(q, dst, src, max, done);
     if (dray_kind_is_memory(src->slot->kind))
@@ -274,7 +320,9 @@ enum dray_step dray_soft_transfer(struct dray_soft_queue *q, struct dray_view *d
     bool files = dst->slot->kind == DRAY_REGION_FILE && src->slot->kind == DRAY_REGION_FILE;
     if (files && q->progress == 0 && same_file_overlap(q, dst, src))
         return dray_soft_fail_dst(q, DRAY_STATUS_OVERLAP);
-    if (files && !(q->desc.flags & DRAY_FLAG_CRC) && copy_range(dst, src, max, done))
+    bool direct = dray_region_fd(dst->slot->region)->block > 1 ||
+                  dray_region_fd(src->slot->region)->block > 1;
+    if (files && !direct && !(q->desc.flags & DRAY_FLAG_CRC) && copy_range(dst, src, max, done))
         return DRAY_STEP_MORE;
     return relay(q, dst, src, max, done);
 }

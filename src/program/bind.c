@@ -129,29 +129,53 @@ static int map_shapes(struct dray_session *session)
     return error ? fail_memory(session) : 0;
 }
 
-/* Only engines with limits on addresses ever need it. */
-static bool needs_bounce(const struct dray_session *session)
+/* Whether a side of a copy is read or written in parts of a file: then blocks, or gaps worth reading
+ * through, may go by bounce memory. */
+static bool may_bounce(const struct dray_session *session, struct dray_places places)
 {
-    for (size_t i = 0; i < session->program->decl_count; i++) {
-        const struct dray_limits *limits = &session->bound[i].capabilities.limits;
-        if (session->bound[i].engine && (limits->alignment > 1 || limits->address_bits < 64))
-            return true;
+    bool file = false, direct = false, many = places.count > 1;
+    for (size_t i = 0; i < places.count; i++) {
+        const struct dray_place *place = &session->program->places[places.first + i];
+        const struct dray_decl *decl = decl_of(session, (size_t)place->decl);
+        file |= decl->kind == DRAY_DECL_FILE;
+        direct |= decl->direct;
+        many |= place->times > 1;
     }
-    return false;
+    return direct || (file && many);
 }
 
-static int map_bounce(struct dray_session *session)
+static bool needs_bounce(const struct dray_session *session, size_t index)
 {
-    if (session->dry || !needs_bounce(session))
-        return 0;
-    session->bounce = mmap(NULL, DRAY_BOUNCE_BYTES, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (session->bounce == MAP_FAILED) {
-        session->bounce = NULL;
-        return fail_memory(session);
+    const struct dray_decl *decl = decl_of(session, index);
+    const struct dray_limits *limits = &session->bound[index].capabilities.limits;
+    bool needs = limits->alignment > 1 || limits->address_bits < 64 || decl->queue.segments;
+    for (size_t i = 0; i < decl->count && !needs; i++) {
+        const struct dray_op *op = &session->program->ops[decl->first + i];
+        needs = op->kind == DRAY_DO_COPY && !op->raw &&
+                (may_bounce(session, op->src) || may_bounce(session, op->dst));
     }
-    int error = dray_map_memory(session->domain, session->bounce, DRAY_BOUNCE_BYTES,
-                                DRAY_READ | DRAY_WRITE, &session->bounce_key);
+    return needs;
+}
+
+/* A queue's own: others may work at the same time. */
+static int map_bounce(struct dray_session *session, size_t index)
+{
+    struct dray_bound *bound = &session->bound[index];
+    if (!needs_bounce(session, index))
+        return 0;
+    if (session->dry) {
+        bound->bounce_key = (dray_key){ UINT32_MAX };
+        bound->bounce_address = DRAY_BOUNCE_BYTES;
+        return 0;
+    }
+    void *bounce = mmap(NULL, DRAY_BOUNCE_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (bounce == MAP_FAILED)
+        return fail_memory(session);
+    bound->bounce = bounce;
+    bound->bounce_address = (uintptr_t)bounce;
+    int error = dray_map_memory(session->domain, bounce, DRAY_BOUNCE_BYTES, DRAY_READ | DRAY_WRITE,
+                                &bound->bounce_key);
     return error ? fail_memory(session) : 0;
 }
 
@@ -194,7 +218,9 @@ static int describe_regions(struct dray_session *session)
                 .key = bound->key[end],
                 .kind = region_kind(decl),
                 .name = decl->name,
-                .base = bound->pieces ? 0 : (uintptr_t)bound->base,
+                .base = decl->pieces ? 0 : bound->address,
+                .alignment = bound->alignment,
+                .rewritable = decl->direct && (decl->access & DRAY_WRITE),
                 .length = dray_decl_is_stream(decl) ? UINT64_MAX : bound->size,
                 .gap_readable = !dray_decl_is_stream(decl) && (decl->access & DRAY_READ),
             };
@@ -263,7 +289,9 @@ static int bind_all(struct dray_session *session)
     if (!error)
         error = map_shapes(session);
     if (!error)
-        error = map_bounce(session);
+        error = each(session, DRAY_DECL_QUEUE, map_bounce);
+    if (!error)
+        error = each(session, DRAY_DECL_QUEUE, dray_reserve_block);
     if (!error)
         error = describe_regions(session);
     if (!error)
@@ -310,9 +338,9 @@ void dray_session_close(struct dray_session *session)
         dray_unbind_region(session, i);
         free(session->bound[i].steps);
         free(session->bound[i].descs);
+        if (session->bound[i].bounce)
+            munmap(session->bound[i].bounce, DRAY_BOUNCE_BYTES);
     }
-    if (session->bounce)
-        munmap(session->bounce, DRAY_BOUNCE_BYTES);
     free(session->segments[0]);
     free(session->segments[1]);
     free(session->plan);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "program/session.h"
 
@@ -192,6 +193,8 @@ static int check_overlap(struct compiler *c)
 static void plan_input(const struct compiler *c, struct dray_plan_input *input)
 {
     const struct dray_session *s = c->session;
+    /* The engine sums what it moves itself, and each byte of it. */
+    bool crc = c->op->flags & DRAY_FLAG_CRC;
     *input = (struct dray_plan_input){
         .src = { s->segments[0], s->segment_count[0] },
         .dst = { s->segments[1], s->segment_count[1] },
@@ -199,10 +202,10 @@ static void plan_input(const struct compiler *c, struct dray_plan_input *input)
         .region_count = s->region_count,
         .limits = c->limits,
         .profile = s->profile,
-        .bounce = s->bounce_key,
-        .bounce_base = (uintptr_t)s->bounce,
-        .bounce_length = s->bounce ? DRAY_BOUNCE_BYTES : 0,
-        .cpu_allowed = c->cpu_allowed && !(c->op->flags & DRAY_FLAG_CRC),
+        .bounce = crc ? (dray_key){ 0 } : c->bound->bounce_key,
+        .bounce_base = c->bound->bounce_address,
+        .bounce_length = DRAY_BOUNCE_BYTES,
+        .cpu_allowed = c->cpu_allowed && !crc,
     };
 }
 
@@ -245,19 +248,33 @@ static int make_plan(struct compiler *c, struct dray_plan_output *output)
         s->plan_room = output->step_count;
     } while (true);
     if (error)
-        return fail(c, error,
-                    error == -ENOMEM ? "the engine's limits need more bounce memory than there is"
-                                     : "no plan keeps the engine's limits");
+        return fail(
+            c, error,
+            error == -ENOMEM
+                ? "the limits of the engine, or of a direct file, need bounce memory, which "
+                  "a list and a copy with crc do not have"
+                : "no plan keeps the limits of the engine and of direct files");
     error = s->dry ? keep_plan(c, &input, output) : 0;
     output->notes = NULL;
     return error;
+}
+
+static bool is_bounced(const struct compiler *c, const struct dray_plan_output *output)
+{
+    uint32_t bounce = c->bound->bounce_key.value;
+    for (size_t i = 0; i < output->step_count && bounce; i++) {
+        const struct dray_desc *desc = &output->steps[i].desc;
+        if (desc->src_key.value == bounce || desc->dst_key.value == bounce)
+            return true;
+    }
+    return false;
 }
 
 /* The steps of the plan with the options of the operation. */
 static int add_plan(struct compiler *c, const struct dray_plan_output *output)
 {
     const struct dray_op *op = c->op;
-    bool first = true;
+    bool first = true, bounced = is_bounced(c, output);
     if ((op->flags & DRAY_FLAG_CRC) && output->transactions > 1)
         return fail(c, -EINVAL,
                     "found a copy of several transactions, expected one, since crc sums within a "
@@ -268,6 +285,8 @@ static int add_plan(struct compiler *c, const struct dray_plan_output *output)
         desc.flags |= op->flags & DRAY_FLAG_CRC;
         if (first)
             desc.flags |= op->flags & DRAY_FLAG_FENCE;
+        if (first && bounced) /* the operation before may still use the same bounce memory */
+            desc.flags |= DRAY_FLAG_FENCE;
         if (op->flags & DRAY_FLAG_CRC && i == 0)
             desc.arg.copy.seed = (uint32_t)op->value;
         if (last)
@@ -278,7 +297,9 @@ static int add_plan(struct compiler *c, const struct dray_plan_output *output)
         if (error)
             return error;
     }
-    dray_session_result(c->session, c->number)->cpu_bytes = output->cpu_bytes;
+    struct dray_op_result *result = dray_session_result(c->session, c->number);
+    result->cpu_bytes = output->cpu_bytes;
+    result->payload = bounced || output->gap_bytes ? output->bytes : 0;
     return 0;
 }
 
@@ -501,9 +522,54 @@ static void set_limits(struct compiler *c)
             break;
         }
     }
+    if (c->decl->queue.segments && c->limits.segments_max > c->decl->queue.segments)
+        c->limits.segments_max = c->decl->queue.segments;
     uint32_t depth = c->decl->queue.options.depth ? c->decl->queue.options.depth : 256;
     if (c->decl->kind == DRAY_DECL_QUEUE && c->limits.segments_max > depth)
         c->limits.segments_max = depth;
+}
+
+/* ---- direct files ---- */
+
+static int reserve(struct compiler *c, const struct dray_place *place,
+                   const struct dray_segment *end)
+{
+    struct dray_bound *bound = &c->session->bound[place->decl];
+    uint64_t size = end->offset + end->length;
+    if (!decl_of(c, place)->direct || size <= bound->size)
+        return 0;
+    if (!c->session->dry && ftruncate(bound->fd, (off_t)size) < 0)
+        return fail(c, -errno, strerror(errno));
+    bound->size = size;
+    return 0;
+}
+
+static int reserve_op(struct compiler *c)
+{
+    bool direct = false;
+    for (size_t i = 0; i < c->op->dst.count; i++)
+        direct |= decl_of(c, place_of(c, c->op->dst, i))->direct;
+    int error = direct ? expand_both(c) : 0;
+    const struct dray_segment *segment = c->session->segments[1];
+    for (size_t i = 0; i < c->op->dst.count && direct && !error; i++) {
+        const struct dray_place *place = place_of(c, c->op->dst, i);
+        for (uint64_t k = 0; k < place->times && !error; k++)
+            error = reserve(c, place, segment++);
+    }
+    return error;
+}
+
+int dray_reserve_block(struct dray_session *session, size_t index)
+{
+    struct compiler c = { .session = session, .decl = &session->program->decls[index] };
+    int error = 0;
+    for (size_t i = 0; i < c.decl->count && !error; i++) {
+        c.number = c.decl->first + i;
+        c.op = &session->program->ops[c.number];
+        if (c.op->kind == DRAY_DO_COPY && !c.op->raw)
+            error = reserve_op(&c);
+    }
+    return error;
 }
 
 int dray_compile_block(struct dray_session *session, size_t index)

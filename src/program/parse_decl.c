@@ -129,6 +129,11 @@ static void attr_writable(struct dray_parser *parser)
     parser->decl->access |= DRAY_WRITE;
 }
 
+static void attr_direct(struct dray_parser *parser)
+{
+    parser->decl->direct = true;
+}
+
 static void attr_noreader(struct dray_parser *parser)
 {
     parser->decl->no_reader = true;
@@ -229,16 +234,14 @@ void dray_parse_file(struct dray_parser *parser)
     };
     static const struct dray_keyword opened[] = {
         { "writable", attr_writable },
+        { "direct", attr_direct },
         { NULL, NULL },
     };
     static const struct dray_keyword made[] = {
-        { "size", attr_size },
-        { "text", dray_parse_text },
-        { "hex", dray_parse_hex },
-        { "fill", dray_parse_fill },
-        { "random", dray_parse_random },
-        { "count", dray_parse_counting },
-        { NULL, NULL },
+        { "size", attr_size },           { "text", dray_parse_text },
+        { "hex", dray_parse_hex },       { "fill", dray_parse_fill },
+        { "random", dray_parse_random }, { "count", dray_parse_counting },
+        { "direct", attr_direct },       { NULL, NULL },
     };
     struct dray_decl decl = { .kind = DRAY_DECL_FILE, .access = DRAY_READ | DRAY_WRITE };
     struct dray_token token = *dray_parse_token(parser);
@@ -344,6 +347,11 @@ static void attr_depth(struct dray_parser *parser)
     parser->decl->queue.options.depth = (uint32_t)depth;
 }
 
+static void attr_segments(struct dray_parser *parser)
+{
+    parser->decl->queue.segments = (uint32_t)dray_parse_count(parser, 1, DRAY_CHAIN_MAX);
+}
+
 static void attr_rate(struct dray_parser *parser)
 {
     parser->decl->queue.options.rate_bytes_per_s = dray_parse_size(parser, 1, (uint64_t)1 << 50);
@@ -374,10 +382,9 @@ static void attr_spin(struct dray_parser *parser)
 void dray_parse_queue(struct dray_parser *parser)
 {
     static const struct dray_keyword attributes[] = {
-        { "mode", attr_mode },         { "workers", attr_workers },
-        { "depth", attr_depth },       { "rate", attr_rate },
-        { "moderate", attr_moderate }, { "kernels", attr_kernels },
-        { "spin", attr_spin },         { NULL, NULL },
+        { "mode", attr_mode }, { "workers", attr_workers },   { "depth", attr_depth },
+        { "rate", attr_rate }, { "moderate", attr_moderate }, { "kernels", attr_kernels },
+        { "spin", attr_spin }, { "segments", attr_segments }, { NULL, NULL },
     };
     struct dray_program *program = parser->program;
     struct dray_decl decl = { .kind = DRAY_DECL_QUEUE };

@@ -75,6 +75,7 @@ struct dray_queue_decl {
     enum dray_mode mode;
     unsigned workers;
     uint64_t spin_ns;
+    uint32_t segments; /* most in a transaction; 0: as many as the engine takes */
     struct dray_queue_options options;
     unsigned number; /* among the queues, from 0 */
 };
@@ -92,6 +93,7 @@ struct dray_decl {
     uint64_t pieces, piece_size; /* 0: in one piece */
     enum dray_file_how how;
     const char *path;
+    bool direct; /* file: transfers go past the page cache */
     bool no_reader, no_writer;
     /* list, queue: their operations */
     size_t first, count;

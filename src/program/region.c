@@ -9,13 +9,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "domain/region.h"
 #include "program/escape.h"
 #include "program/session.h"
 
 enum {
     GUARD_BYTE = 0xa5,
+    DRY_BLOCK = 512, /* of a direct file that is not there yet */
     CHUNK = 65536
 };
+#define DRY_ADDRESS ((uint64_t)1 << 32) /* of memory that is only explained */
 
 static const struct dray_decl *decl_of(const struct dray_session *session, size_t index)
 {
@@ -77,6 +80,12 @@ static void lay_pieces(const struct dray_decl *decl, struct dray_bound *bound, u
     }
 }
 
+/* Memory begins on a page, so that an explanation sees the same alignment as a run, up to a page. */
+static uint64_t first_address(const struct dray_decl *decl, uint64_t arena)
+{
+    return align_up(arena + DRAY_GUARD_BYTES, decl->align) + decl->offset;
+}
+
 static int allocate(const struct dray_decl *decl, struct dray_bound *bound)
 {
     uint64_t bytes = decl->pieces ? decl->pieces * slot_bytes(decl) : decl->size;
@@ -86,8 +95,8 @@ static int allocate(const struct dray_decl *decl, struct dray_bound *bound)
     if (arena == MAP_FAILED)
         return -errno;
     bound->arena = arena;
-    uint64_t first = align_up((uintptr_t)arena + DRAY_GUARD_BYTES, decl->align) + decl->offset;
-    bound->base = (unsigned char *)arena + (first - (uintptr_t)arena);
+    bound->address = first_address(decl, (uintptr_t)arena);
+    bound->base = (unsigned char *)arena + (bound->address - (uintptr_t)arena);
     if (decl->pieces == 0) {
         memset(bound->base - DRAY_GUARD_BYTES, GUARD_BYTE, DRAY_GUARD_BYTES);
         memset(bound->base + decl->size, GUARD_BYTE, DRAY_GUARD_BYTES);
@@ -117,6 +126,7 @@ int dray_bind_mem(struct dray_session *session, size_t index)
     bound->size = decl->size;
     if (session->dry) {
         bound->key[0] = dry_key(index, 0);
+        bound->address = first_address(decl, DRY_ADDRESS);
         return 0;
     }
     int error = allocate(decl, bound);
@@ -234,6 +244,7 @@ static int look_at_file(struct dray_session *session, size_t index)
     struct stat status;
     bound->key[0] = dry_key(index, 0);
     bound->size = decl->size;
+    bound->alignment = decl->direct ? DRY_BLOCK : 0;
     if (decl->how != DRAY_FILE_OPEN)
         return 0;
     int folder = AT_FDCWD;
@@ -242,11 +253,37 @@ static int look_at_file(struct dray_session *session, size_t index)
     if (folder < 0 && folder != AT_FDCWD)
         return fail(session, index, -errno, "");
     int error = fstatat(folder, decl->path, &status, 0) < 0 ? -errno : 0;
+    if (decl->direct)
+        bound->alignment = dray_direct_alignment(folder, decl->path);
     if (folder != AT_FDCWD)
         close(folder);
     if (error)
         return fail(session, index, error, "");
     bound->size = (uint64_t)status.st_size;
+    return 0;
+}
+
+/* The one that is looked at stays as it is; engines get a direct file opened once more. */
+static int map_file(struct dray_session *session, size_t index)
+{
+    const struct dray_decl *decl = decl_of(session, index);
+    struct dray_bound *bound = &session->bound[index];
+    struct dray_region_info info;
+    int fd = bound->fd;
+    if (decl->direct) {
+        char path[32];
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", bound->fd);
+        fd = open(path, (decl->access & DRAY_WRITE ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC);
+        if (fd < 0)
+            return fail(session, index, -errno, " direct");
+    }
+    int error = dray_map_file(session->domain, fd, decl->access, &bound->key[0]);
+    if (decl->direct)
+        close(fd);
+    if (error)
+        return fail(session, index, error, "");
+    dray_region_info(session->domain, bound->key[0], &info);
+    bound->alignment = info.alignment;
     return 0;
 }
 
@@ -272,8 +309,7 @@ int dray_bind_file(struct dray_session *session, size_t index)
             return fail(session, index, error, "");
     }
     bound->size = dray_bound_file_size(session, index);
-    int error = dray_map_file(session->domain, fd, decl->access, &bound->key[0]);
-    return error ? fail(session, index, error, "") : 0;
+    return map_file(session, index);
 }
 
 /* ---- streams and flags ---- */

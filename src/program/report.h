@@ -19,6 +19,7 @@ struct dray_op_result {
     size_t cpu_steps;                 /* of these descriptors, left to the calling CPU */
     size_t expected, completed;       /* transactions, over all rounds of a linked list */
     uint64_t moved, cpu_bytes;
+    uint64_t payload; /* where bytes go by bounce memory or with gaps: those asked for; else 0 */
     uint64_t result;
     enum dray_status status; /* the first that was not OK */
     enum dray_access access;

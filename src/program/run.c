@@ -122,11 +122,12 @@ static bool push_engine(struct lane *lane)
     return true;
 }
 
-/* What the plan gives to the calling CPU waits for all before it, and all after it waits for it. */
+/* What the plan gives to the calling CPU waits for all that engines do before it, and all that they
+ * do after it waits for it. Its own steps are done one after the other. */
 static bool push_cpu(struct lane *lane)
 {
     const struct dray_program_step *step = &lane->bound->steps[lane->next];
-    if (lane->outstanding > 0 || lane->cpu_outstanding > 0 || !push(lane, lane->bound->cpu_queue))
+    if (lane->outstanding > 0 || !push(lane, lane->bound->cpu_queue))
         return false;
     struct dray_op_result *result = result_of(lane, step->desc.user_data);
     if (result->cpu_steps == result->descriptors)
@@ -206,6 +207,9 @@ static void account(struct lane *lane, const struct dray_completion *completion,
     struct dray_op_result *result = result_of(lane, completion->user_data);
     result->completed++;
     result->moved += completion->moved;
+    /* Bytes that pass twice, or were not asked for, do not count. */
+    if (result->payload && result->moved > result->payload)
+        result->moved = result->payload;
     result->result = completion->result;
     if (!by_cpu)
         share_cpu_bytes(lane, result, completion->moved);

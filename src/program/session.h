@@ -30,10 +30,12 @@ struct dray_bound {
     unsigned char *arena;
     size_t arena_size;
     unsigned char *base;
+    uint64_t address;     /* of base; where nothing is allocated, one that is aligned like it */
     struct iovec *pieces; /* or NULL: in one piece */
     /* file: to look at when all is done; -1: none */
     int fd;
-    char *path; /* temp: to be removed */
+    uint32_t alignment; /* that its transfers must have */
+    char *path;         /* temp: to be removed */
     /* list: what LINK fetches; queue: what is submitted */
     struct dray_program_step *steps;
     size_t step_count;
@@ -43,6 +45,9 @@ struct dray_bound {
     struct dray_queue *queue, *cpu_queue; /* cpu_*: only where the plan leaves steps to the CPU */
     struct dray_capabilities capabilities;
     bool plan_may_use_cpu;
+    unsigned char *bounce; /* memory of its own, for its plans; NULL: none needed */
+    dray_key bounce_key;
+    uint64_t bounce_address;
 };
 
 struct dray_session {
@@ -56,8 +61,6 @@ struct dray_session {
     struct dray_bound *bound; /* one a declaration */
     uint64_t *flags;          /* the words of flag n at n * DRAY_FLAG_WORDS */
     dray_key shapes;
-    unsigned char *bounce;
-    dray_key bounce_key;
     struct dray_plan_region *regions; /* sorted by key */
     size_t region_count;
     /* scratch of compile.c */
@@ -99,7 +102,10 @@ int dray_bound_read(const struct dray_session *session, size_t index, uint64_t o
 /* Bytes of a file now. */
 uint64_t dray_bound_file_size(const struct dray_session *session, size_t index);
 
-/* compile.c: fills in the steps of a block and, in a dry session, the plans of the report. */
+/* compile.c: makes direct files as long as what a block will write to them, since blocks can only be
+ * rewritten where there are some. */
+int dray_reserve_block(struct dray_session *session, size_t index);
+/* Fills in the steps of a block and, in a dry session, the plans of the report. */
 int dray_compile_block(struct dray_session *session, size_t index);
 
 /* run.c */

@@ -481,5 +481,5 @@ int main(void)
         cmocka_unit_test(a_rate_binds_an_engine_that_polls),
         cmocka_unit_test(a_rate_that_is_lifted_lets_go),
     };
-    return rig_run_tests("order", tests, sizeof(tests) / sizeof(tests[0]));
+    return rig_run_tests_by_mode("order", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -39,24 +39,20 @@ static void take_bytes(struct input *in, void *to, size_t size)
     in->at += n;
 }
 
-/* ---- what is kept over all runs ---- */
-
 static const char *const kernels[] = { "plain", "sse2", "avx2", "avx512" };
-static struct arena arena;
-static struct dray_engine *engines[4];
+static struct arena arena; /* its memory and files are kept over all runs */
 
 static struct dray_engine *engine_of(unsigned number)
 {
-    if (!arena.domain)
-        arena_open(&arena);
-    if (!engines[number]) {
-        struct dray_engine_options o = { .size = sizeof(o),
-                                         .mode = DRAY_MODE_INLINE,
-                                         .kernels = kernels[number] };
-        if (dray_engine_open(&engines[number], arena.domain, "cpu", &o))
-            return engine_of(0); /* not on this processor */
-    }
-    return engines[number];
+    struct dray_engine *engine;
+    struct dray_engine_options o = { .size = sizeof(o),
+                                     .mode = DRAY_MODE_INLINE,
+                                     .kernels = kernels[number] };
+    if (dray_engine_open(&engine, arena.domain, "cpu", &o) == 0)
+        return engine;
+    o.kernels = kernels[0]; /* not on this processor */
+    FUZZ_ASSERT(dray_engine_open(&engine, arena.domain, "cpu", &o) == 0);
+    return engine;
 }
 
 /* ---- one run ---- */
@@ -297,6 +293,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = { data, data + size };
     const struct dray_queue_options options = { .size = sizeof(options), .depth = DEPTH };
     struct run r = { 0 };
+    if (!arena.links)
+        arena_open(&arena);
+    arena_map(&arena);
     struct dray_engine *engine = engine_of((unsigned)take(&in, 1) % 4);
     FUZZ_ASSERT(dray_queue_create(&r.queue, engine, &options) == 0);
     arena_reset(&arena);
@@ -305,6 +304,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned i = 0; i < STEPS_MAX && in.at < in.end; i++)
         step(&in, &r);
     end(&r);
+    FUZZ_ASSERT(dray_engine_close(&engine) == 0);
+    arena_unmap(&arena);
     const char *bad = arena_check(&arena);
     if (bad)
         fprintf(stderr, "%s\n", bad);

@@ -299,6 +299,7 @@ int main(int argc, char **argv)
         mmap(NULL, sizeof(*s.report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     check(s.report != MAP_FAILED, "mmap");
     arena_open(&s.arena);
+    arena_map(&s.arena);
     check(!dray_engine_open(&s.engine, s.arena.domain, "cpu", &engine), "engine");
     s.honest.domain = s.arena.domain;
     honest_start(&s.honest, s.engine);
@@ -308,6 +309,7 @@ int main(int argc, char **argv)
     honest_end(&s.honest);
     report(&s, start_ns);
     check(dray_engine_close(&s.engine) == 0, "engine busy");
+    arena_unmap(&s.arena);
     arena_close(&s.arena);
     return 0;
 }

@@ -291,7 +291,7 @@ static void mischief(struct producer *p)
         store(&p->ring->doorbell_wanted, (uint32_t)(r >> 32));
         break;
     case 2: /* whoever rings from now on hangs; this producer does not */
-        p->deaf = write(h->doorbell_fd, &many, sizeof(many)) > 0;
+        p->deaf = p->deaf || write(h->doorbell_fd, &many, sizeof(many)) > 0;
         fcntl(h->doorbell_fd, F_SETFL, p->deaf ? 0 : O_NONBLOCK);
         break;
     case 3: /* and whoever drains what is empty */

@@ -158,8 +158,10 @@ static bool secret_in(const uint8_t *bytes, size_t size)
 
 /* ---- all together ---- */
 
-static void map_all(struct arena *a, int null)
+void arena_map(struct arena *a)
 {
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    need(null >= 0 && dray_domain_create(&a->domain, NULL) == 0, "domain");
     struct dray_domain *d = a->domain;
     const struct arena_block *b = a->block;
     const unsigned both = DRAY_READ | DRAY_WRITE;
@@ -181,6 +183,12 @@ static void map_all(struct arena *a, int null)
     bad |= dray_unmap(d, a->key[ARENA_STALE]);
     a->key[ARENA_FOREIGN].value = 1 << 20 | 777777;
     need(!bad, "map");
+    close(null);
+}
+
+void arena_unmap(struct arena *a)
+{
+    need(dray_domain_destroy(&a->domain) == 0, "destroy");
 }
 
 static void lengths(struct arena *a)
@@ -198,7 +206,7 @@ static void lengths(struct arena *a)
 void arena_open(struct arena *a)
 {
     const size_t flags = ARENA_FLAG_COUNT * 8, pieces = 24000;
-    int ends[2], null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int ends[2];
     memset(a, 0, sizeof(*a));
     a->block[ARENA_RW] = block_make(ARENA_RW, ARENA_MEMORY, true, false);
     a->block[ARENA_R] = block_make(ARENA_R, ARENA_MEMORY - 13, false, false);
@@ -219,22 +227,18 @@ void arena_open(struct arena *a)
     a->file_image = malloc(ARENA_FILE);
     a->file_r = file_make();
     a->file_rw = file_make();
-    need(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0 && null >= 0 && a->file_image, "pipe2");
+    need(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0 && a->file_image, "pipe2");
     a->pipe_in = ends[0];
     a->pipe_out = ends[1];
     for (size_t i = 0; i < ARENA_FILE; i++)
         a->file_image[i] = byte_of(ARENA_FILE_R, i);
     need(pwrite(a->file_r, a->file_image, ARENA_FILE, 0) == ARENA_FILE, "pwrite");
-    need(dray_domain_create(&a->domain, NULL) == 0, "domain");
-    map_all(a, null);
-    close(null);
     lengths(a);
     arena_reset(a);
 }
 
 void arena_close(struct arena *a)
 {
-    need(dray_domain_destroy(&a->domain) == 0, "destroy");
     free(a->file_image);
     close(a->file_rw);
     close(a->file_r);

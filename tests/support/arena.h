@@ -61,11 +61,13 @@ struct arena {
     uint8_t *file_image;
 };
 
-/* Aborts where the machine is out of memory or descriptors. LINKS and FLAGS_RW are shared with
- * processes forked later. */
+/* The memory and the files. Aborts where the machine is out of memory or descriptors. LINKS and
+ * FLAGS_RW are shared with processes forked later. */
 void arena_open(struct arena *a);
-/* No engine may be attached. */
 void arena_close(struct arena *a);
+/* A new domain with all of it mapped, and its end: no engine may be attached any more. */
+void arena_map(struct arena *a);
+void arena_unmap(struct arena *a);
 /* Bytes of every kind as they were at first, but for what must not change anyway. */
 void arena_reset(struct arena *a);
 /* NULL, or a sentence: which byte that must not change has, or what has leaked. No engine may be

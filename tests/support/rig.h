@@ -31,6 +31,9 @@ size_t rig_configs(const struct rig_config **configs);
  * descriptors. Returns the number of failures. */
 int rig_run_tests(const char *group, const struct CMUnitTest *tests, size_t count);
 
+/* The same, but once for each way of working: for what does not depend on the kernels. */
+int rig_run_tests_by_mode(const char *group, const struct CMUnitTest *tests, size_t count);
+
 void rig_open(struct rig *rig, const struct rig_config *config, uint32_t depth);
 void rig_close(struct rig *rig);
 

@@ -765,8 +765,7 @@ static uint64_t bounce_blocks(const struct plan_case *c)
     uint64_t begin = c->input.bounce_base, end = begin + c->input.bounce_length;
     if (limits->address_bits < 64 && end > (uint64_t)1 << limits->address_bits)
         end = (uint64_t)1 << limits->address_bits;
-    uint64_t first = (begin + limits->alignment - 1) / limits->alignment;
-    uint64_t last = end / limits->alignment;
+    uint64_t align = align_of_all(c), first = (begin + align - 1) / align, last = end / align;
     return c->input.bounce.value && last > first ? last - first : 0;
 }
 

@@ -45,12 +45,16 @@ stage() {
     printf '==== %s: %s, %d s\n' "$name" "$word" $((SECONDS - start))
 }
 
-# configure DIRECTORY COMPILER [MESON OPTIONS...], then build.
-build() {
+# configure DIRECTORY COMPILER [MESON OPTIONS...]
+configure() {
     local dir=$top/$1 cc=$2
     shift 2
     [ -f "$dir/build.ninja" ] || CC=$cc meson setup -Dpeers=disabled "$@" "$dir"
-    ninja -C "$dir"
+}
+
+build() {
+    configure "$@"
+    ninja -C "$top/$1"
 }
 
 run_tests() {
@@ -72,15 +76,19 @@ tsan_and_test() {
 }
 
 fuzz_one() {
-    local target=$1 name corpus dictionary=()
+    local target=$1 name corpus seeds dictionary=()
     name=${target##*/fuzz_}
     corpus=$top/corpus/$name
+    case $name in
+    program) seeds=examples/programs ;;
+    *) seeds=tests/fuzz/corpus/$name ;;
+    esac
     mkdir -p "$corpus" "$top/crashes"
     for file in "$top/fuzz/tests/fuzz/$name.dict" "tests/fuzz/$name.dict"; do
         if [ -f "$file" ]; then dictionary=("-dict=$file"); fi
     done
     "$target" "-max_total_time=$fuzz_seconds" -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \
-        "-artifact_prefix=$top/crashes/$name-" "${dictionary[@]}" "$corpus" "tests/fuzz/corpus/$name" \
+        "-artifact_prefix=$top/crashes/$name-" "${dictionary[@]}" "$corpus" "$seeds" \
         >"$logs/fuzz-$name.log" 2>&1 || {
         echo "fuzz_$name failed:"
         tail -n 60 "$logs/fuzz-$name.log"
@@ -92,7 +100,8 @@ fuzz_one() {
 
 # Two at a time: one for each core.
 fuzz() {
-    build fuzz clang -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+    configure fuzz clang -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+    ninja -C "$top/fuzz" fuzzers
     local targets=() bad=0 i file
     for file in "$top"/fuzz/tests/fuzz/fuzz_*; do
         if [ -f "$file" ] && [ -x "$file" ]; then targets+=("$file"); fi
@@ -108,13 +117,11 @@ fuzz() {
     return $bad
 }
 
-# Every example is built by the build; those that are a folder bring a run.sh.
+# The programs in C and the demonstration, then each text program. A log of its own: the counts of the
+# gcc stage stay.
 examples() {
-    local script
-    for script in examples/*/run.sh; do
-        echo "-- $script"
-        "$script" "$top/gcc"
-    done
+    meson test -C "$top/gcc" --no-rebuild --suite examples --logbase examples --verbose
+    python3 tests/golden/examples.py "$top/gcc/dray" examples/programs auto
 }
 
 stage format "clang-format agrees with every C file" tools/format_code.sh

@@ -26,7 +26,8 @@ setup:
 
 # setup before all, also under make -j.
 run: setup
-	$(MAKE) all
+	$(MAKE) $(BUILD)/build.ninja
+	ninja -C $(BUILD) dray
 	python3 examples/demo/demo.py $(BUILD)/dray
 
 test: setup

@@ -112,6 +112,26 @@ static void engine_sees_nothing_before_publish(void **state)
     close(e.doorbell_fd);
 }
 
+static void engine_gives_slots_back_in_batches(void **state)
+{
+    (void)state;
+    struct echo e;
+    struct dray_queue *q = queue_make(4, 4);
+    echo_attach_doorbell(&e, q);
+    for (uint64_t i = 0; i < 4; i++)
+        put(q, i, 0);
+    dray_queue_submit(q);
+    assert_int_equal(dray_port_available(e.port), 4);
+    struct dray_desc d;
+    dray_port_fetch(e.port, 2, &d);
+    assert_int_equal(d.user_data, 2);
+    dray_port_advance(e.port, 3);
+    assert_int_equal(dray_port_available(e.port), 1);
+    assert_int_equal(dray_queue_space(q), 3);
+    dray_queue_free(q);
+    close(e.doorbell_fd);
+}
+
 static void holds_back_open_chain(void **state)
 {
     (void)state;
@@ -329,6 +349,7 @@ int main(void)
         cmocka_unit_test(builds_the_largest),
         cmocka_unit_test(hands_out_each_slot_once),
         cmocka_unit_test(engine_sees_nothing_before_publish),
+        cmocka_unit_test(engine_gives_slots_back_in_batches),
         cmocka_unit_test(holds_back_open_chain),
         cmocka_unit_test(lets_go_of_chain_that_fills_the_ring),
         cmocka_unit_test(peek_stays_until_seen),

@@ -66,6 +66,18 @@ static void tail_goes_back(void **state)
     expect_broken();
 }
 
+/* It still lies ahead of what was fetched, but behind what was published. */
+static void tail_takes_back_what_was_published(void **state)
+{
+    (void)state;
+    submit(1);
+    submit(2);
+    assert_int_equal(dray_port_available(e.port), 2);
+    e.port->ring->sq_tail = 1;
+    assert_true(dray_port_sleep(e.port, false));
+    expect_broken();
+}
+
 static void tail_found_impossible_before_sleep(void **state)
 {
     (void)state;
@@ -176,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(tail_beyond_the_ring, setup, teardown),
         cmocka_unit_test_setup_teardown(tail_goes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(tail_takes_back_what_was_published, setup, teardown),
         cmocka_unit_test_setup_teardown(tail_found_impossible_before_sleep, setup, teardown),
         cmocka_unit_test_setup_teardown(head_of_completions_that_were_not_made, setup, teardown),
         cmocka_unit_test_setup_teardown(head_goes_back, setup, teardown),

@@ -370,7 +370,7 @@ void producer_run(const struct producer_options *options)
     uint64_t written = 0;
     while (written < options->count) {
         uint32_t before = p.tail;
-        bool any = reap(&p) | post(&p);
+        bool reaped = reap(&p), posted = post(&p), any = reaped || posted;
         written += p.tail - before;
         if (any)
             p.moved_ns = now_ns();

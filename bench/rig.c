@@ -14,14 +14,17 @@ static int open_engine(struct bench_run *run, struct bench_rig *rig,
         .size = sizeof(engine),
         .mode = options->mode,
         .workers = options->workers,
-        .spin_ns = options->poll ? UINT64_MAX : 0,
+        .spin_ns = options->poll    ? UINT64_MAX
+                   : options->sleep ? 1
+                                    : 0,
         .bind = options->worker_cpu >= 0,
         .first_cpu = options->worker_cpu,
         .split_min = options->split_min,
     };
-    int rc = dray_engine_open(&rig->engine, rig->domain, "cpu", &engine);
+    const char *name = options->engine ? options->engine : "cpu";
+    int rc = dray_engine_open(&rig->engine, rig->domain, name, &engine);
 
-    return rc ? bench_fail(run, "engine cpu: %s", strerror(-rc)) : 0;
+    return rc ? bench_fail(run, "engine %s: %s", name, strerror(-rc)) : 0;
 }
 
 static int open_queue(struct bench_run *run, struct bench_rig *rig,
@@ -30,7 +33,10 @@ static int open_queue(struct bench_run *run, struct bench_rig *rig,
     struct dray_queue_options queue = {
         .size = sizeof(queue),
         .depth = options->depth,
-        .moderation = { .count = options->notify_count, .timeout_ns = options->notify_timeout_ns },
+        .rate_bytes_per_s = options->rate_bytes_per_s,
+        .moderation = { .count = options->notify_count,
+                        .timeout_ns = options->notify_timeout_ns,
+                        .adaptive = options->notify_adaptive },
     };
     int rc = dray_queue_create(&rig->queues[rig->queue_count], rig->engine, &queue);
 

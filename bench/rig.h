@@ -18,18 +18,22 @@ struct bench_rig {
 };
 
 struct bench_rig_options {
+    const char *engine; /* NULL: cpu */
     enum dray_mode mode;
     unsigned workers;
     int worker_cpu;     /* the workers are bound to it and those after; negative: not bound */
     bool poll;          /* workers never sleep */
+    bool sleep;         /* workers sleep at once */
     uint64_t split_min; /* 0: the profile's */
     unsigned queues;
     uint32_t depth;
     uint32_t notify_count;      /* completions for a notification; 0: each */
     uint64_t notify_timeout_ns; /* or so long after the first; 0: only by count */
+    bool notify_adaptive;
+    uint64_t rate_bytes_per_s; /* 0: no limit */
 };
 
-/** Opens the cpu engine; 0, or nonzero with run->why set and nothing left open. */
+/** Opens the engine; 0, or nonzero with run->why set and nothing left open. */
 int bench_rig_open(struct bench_run *run, struct bench_rig *rig,
                    const struct bench_rig_options *options);
 

@@ -10,5 +10,11 @@ extern const struct bench_suite bench_suite_queue;
 extern const struct bench_suite bench_suite_strided;
 extern const struct bench_suite bench_suite_flag;
 extern const struct bench_suite bench_suite_offload;
+extern const struct bench_suite bench_suite_pio;
+extern const struct bench_suite bench_suite_layout;
+extern const struct bench_suite bench_suite_contention;
+extern const struct bench_suite bench_suite_jitter;
+extern const struct bench_suite bench_suite_moderation;
+extern const struct bench_suite bench_suite_pages;
 
 #endif

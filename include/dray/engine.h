@@ -92,6 +92,7 @@ struct dray_engine_stats {
     uint64_t cpu_bytes;                 /* of these, copied by a CPU in user space */
     uint64_t sleeps, wakes;             /* of workers */
     uint64_t splits;                    /* copies shared between workers */
+    uint64_t helped; /* help: turns of work that a waiting caller did on its own queue */
 };
 
 DRAY_API void dray_engine_stats(const struct dray_engine *engine, struct dray_engine_stats *stats);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 #include "base/options.h"
 #include "domain/internal.h"
@@ -66,6 +67,9 @@ int dray_domain_create(struct dray_domain **domain, const struct dray_domain_opt
         free(d);
         return -ENOMEM;
     }
+    if (getrandom(&d->first_generation, sizeof(d->first_generation), GRND_NONBLOCK) < 0)
+        d->first_generation = (uint16_t)dray_io_clock_ns(); /* early in a boot */
+    d->first_generation = 1 + d->first_generation % DRAY_GENERATION_MAX;
     locks_create(d);
     *domain = d;
     return 0;

@@ -76,6 +76,9 @@ struct dray_domain {
     _Alignas(64) _Atomic uint32_t sleepers;
     pthread_mutex_t waiters_lock;
     struct dray_waiter *waiters;
+    /* Where this domain's generations begin: elsewhere than another's, so that a key of a foreign
+     * domain is refused, but for one in 4095. */
+    uint16_t first_generation;
 };
 
 /* Keeps the sentence for dray_domain_error and returns `error`. */

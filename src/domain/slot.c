@@ -49,6 +49,8 @@ uint32_t dray_slot_take(struct dray_domain *domain)
 dray_key dray_slot_publish(struct dray_domain *domain, uint32_t index)
 {
     struct dray_slot *slot = &domain->table.slots[index];
+    if (slot->generation == 0)
+        slot->generation = domain->first_generation;
     slot->generation = slot->generation < DRAY_GENERATION_MAX ? slot->generation + 1 : 1;
     dray_key key = { (uint32_t)slot->generation << DRAY_KEY_INDEX_BITS | index };
     atomic_store_explicit(&slot->key, key.value, memory_order_release); /* partner: dray_resolve */

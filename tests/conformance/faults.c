@@ -1,4 +1,4 @@
-/* What every engine refuses: each malformed descriptor completes with a status of its own, is
+/* What every engine that moves bytes refuses: each malformed descriptor completes with a status of its own, is
  * recorded, and moves no byte outside. */
 #include "rig.h"
 
@@ -284,6 +284,30 @@ static void key_is_refused_after_unmap(void **state)
     board_free(&b);
 }
 
+/* The same calls in another domain give keys of the same index: the generations begin elsewhere. */
+static void a_key_of_another_domain_is_refused(void **state)
+{
+    struct rig *rig = *state;
+    struct board b = board_make(rig);
+    unsigned alike = 0;
+    for (int i = 0; i < 8; i++) {
+        struct dray_domain *other;
+        dray_key key;
+        assert_int_equal(dray_domain_create(&other, NULL), 0);
+        assert_int_equal(dray_map_memory(other, b.src, SIZE, DRAY_READ, &key), 0);
+        if (key.value == b.in.value) {
+            alike++; /* one in 4095 */
+        } else {
+            dray_prep_copy(rig_get(rig), b.out, 0, key, 0, 64);
+            assert_status(rig_finish(rig), DRAY_STATUS_KEY);
+        }
+        assert_int_equal(dray_domain_destroy(&other), 0);
+    }
+    assert_true(alike < 4);
+    board_untouched(&b);
+    board_free(&b);
+}
+
 static void a_chain_stops_at_its_fault(void **state)
 {
     struct rig *rig = *state;
@@ -378,6 +402,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_malformed_descriptor_has_its_status),
         cmocka_unit_test(key_is_refused_after_unmap),
+        cmocka_unit_test(a_key_of_another_domain_is_refused),
         cmocka_unit_test(a_chain_stops_at_its_fault),
         cmocka_unit_test(links_that_loop_are_ended),
         cmocka_unit_test(a_link_in_the_middle_of_an_array_is_refused),

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fault_inject.h"
 #include "rig.h"
 
 enum {
@@ -182,6 +183,80 @@ static void the_end_of_a_file_is_told_exactly(void **state)
     close(from);
 }
 
+static bool works_in_this_thread(const struct rig *rig)
+{
+    return rig->config->mode == DRAY_MODE_INLINE;
+}
+
+/* The operating system interrupts, moves less than asked, and then has no room. */
+static void what_the_system_cuts_short_is_told_exactly(void **state)
+{
+    struct rig *rig = *state;
+    if (!works_in_this_thread(rig))
+        return; /* the script is of the calling thread's calls; the code is the same */
+    const struct fault_io steps[] = {
+        { .error = EINTR }, { .bytes = 100 },    { .error = EINTR },
+        { .bytes = 1 },     { .error = ENOSPC },
+    };
+    uint8_t *buffer = guard_alloc(5000, 1);
+    tag_fill(buffer, 5000, SRC, 0);
+    int to = temporary(), from = file_of(SRC, 5000);
+    dray_key memory = rig_map(rig, buffer, 5000, DRAY_READ | DRAY_WRITE);
+    dray_key out = map_fd(rig, to, DRAY_WRITE), in = map_fd(rig, from, DRAY_READ);
+
+    fault_inject_io(steps, 5);
+    struct dray_completion c = copy(rig, out, 0, memory, 0, 5000, 0);
+    assert_status(c, DRAY_STATUS_FULL);
+    assert_int_equal(c.result, ENOSPC);
+    assert_int_equal(c.moved, 101);
+    file_check(to, 101, SRC, 0, 0);
+
+    /* Without the last step it goes on to the end. */
+    fault_inject_io(steps, 4);
+    c = copy(rig, out, 0, memory, 0, 5000, 0);
+    assert_status(c, DRAY_STATUS_OK);
+    assert_int_equal(c.moved, 5000);
+    file_check(to, 5000, SRC, 0, 0);
+
+    memset(buffer, 0, 5000);
+    fault_inject_io(steps, 4);
+    c = copy(rig, memory, 0, in, 0, 5000, 0);
+    assert_status(c, DRAY_STATUS_OK);
+    tag_check(buffer, 5000, SRC, 0);
+
+    const struct fault_io broken[] = { { .bytes = 7 }, { .error = EIO } };
+    fault_inject_io(broken, 2);
+    c = copy(rig, memory, 0, in, 0, 5000, 0);
+    assert_status(c, DRAY_STATUS_IO);
+    assert_int_equal(c.result, EIO);
+    assert_int_equal(c.moved, 7);
+    guard_free(buffer);
+    close(to);
+    close(from);
+}
+
+/* The file loses its end while it is read, slice by slice: what came is counted, and is right. */
+static void a_file_that_shrinks_under_a_transfer(void **state)
+{
+    struct rig *rig = *state;
+    enum {
+        LONG = 24 << 20
+    };
+    int from = file_of(SRC, LONG);
+    uint8_t *buffer = guard_alloc(LONG, 1);
+    dray_key in = map_fd(rig, from, DRAY_READ), memory = rig_map(rig, buffer, LONG, DRAY_WRITE);
+    dray_queue_limit_rate(rig->queue, 200 << 20); /* slices, so that it takes a while */
+    dray_prep_copy(rig_get(rig), memory, 0, in, 0, LONG);
+    dray_queue_submit(rig->queue);
+    assert_int_equal(ftruncate(from, 1 << 20), 0);
+    struct dray_completion c = rig_wait(rig);
+    assert_status(c, DRAY_STATUS_END);
+    assert_true(c.moved >= 1 << 20 && c.moved < LONG);
+    tag_check(buffer, 1 << 20, SRC, 0);
+    guard_free(buffer);
+    close(from);
+}
+
 /* RLIMIT_FSIZE in a child process: as a full disk does it, a write is cut short, then refused. */
 static void a_full_file_is_told_exactly(void **state)
 {
@@ -314,6 +389,8 @@ int main(void)
         cmocka_unit_test(scattered_memory_to_a_file),
         cmocka_unit_test(fill_of_a_file),
         cmocka_unit_test(the_end_of_a_file_is_told_exactly),
+        cmocka_unit_test(what_the_system_cuts_short_is_told_exactly),
+        cmocka_unit_test(a_file_that_shrinks_under_a_transfer),
         cmocka_unit_test(a_full_file_is_told_exactly),
         cmocka_unit_test(through_a_pipe),
         cmocka_unit_test(a_closed_pipe_is_told_not_raised),

@@ -400,8 +400,33 @@ static void a_large_copy_is_whole(void **state)
     assert_status(c, DRAY_STATUS_OK);
     assert_int_equal(c.moved, size);
     assert_memory_equal(dst, src, size);
+    struct dray_engine_stats stats;
+    dray_engine_stats(rig->engine, &stats);
+    if (rig->config->workers > 1)
+        assert_true(stats.splits > 0);
+    else
+        assert_int_equal(stats.splits, 0);
     guard_free(src);
     guard_free(dst);
+}
+
+/* Help: whoever waits works on its own queue. Which of the two takes up one copy is chance; that the worker
+ * takes up all of thousands is not. */
+static void a_waiting_caller_helps(void **state)
+{
+    struct rig *rig = *state;
+    struct dray_engine_stats stats = { 0 };
+    uint8_t bytes[128] = { 0 };
+    dray_key key = rig_map(rig, bytes, sizeof(bytes), DRAY_READ | DRAY_WRITE);
+    bool helps = rig->config->mode == DRAY_MODE_HELP;
+    for (int i = 0; i < 20000 && stats.helped == 0; i++) {
+        dray_prep_copy(rig_get(rig), key, 0, key, 64, 64);
+        assert_status(rig_finish(rig), DRAY_STATUS_OK);
+        dray_engine_stats(rig->engine, &stats);
+        if (!helps && i == 10)
+            break;
+    }
+    assert_int_equal(stats.helped > 0, helps);
 }
 
 static void ten_thousand_copies_go_round_the_ring(void **state)
@@ -451,6 +476,7 @@ int main(void)
         cmocka_unit_test(shapes_of_all_kinds),
         cmocka_unit_test(a_large_rectangle_is_whole),
         cmocka_unit_test(a_large_copy_is_whole),
+        cmocka_unit_test(a_waiting_caller_helps),
         cmocka_unit_test(ten_thousand_copies_go_round_the_ring),
     };
     return rig_run_tests("memory", tests, sizeof(tests) / sizeof(tests[0]));

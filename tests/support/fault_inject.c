@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static _Thread_local unsigned countdown; /* 0: not armed */
@@ -233,4 +234,44 @@ int __wrap_open64(const char *name, int flags, ...)
     mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(list, mode_t) : 0;
     va_end(list);
     return fails("open", EMFILE) ? -1 : __real_open64(name, flags, mode);
+}
+
+static _Thread_local const struct fault_io *io_step;
+static _Thread_local size_t io_steps;
+
+void fault_inject_io(const struct fault_io *steps, size_t count)
+{
+    io_step = steps;
+    io_steps = count;
+}
+
+/* Cuts the list to what the step allows. False: the call fails. */
+static bool io_cut(const struct iovec **iov, int *count, struct iovec *one)
+{
+    if (io_steps == 0)
+        return true;
+    const struct fault_io *step = io_step++;
+    io_steps--;
+    if (step->error) {
+        errno = step->error;
+        return false;
+    }
+    *one = **iov;
+    if (step->bytes && step->bytes < one->iov_len)
+        one->iov_len = step->bytes;
+    *iov = one;
+    *count = 1;
+    return true;
+}
+
+WRAP(ssize_t, preadv64, (int fd, const struct iovec *iov, int count, off_t offset))
+{
+    struct iovec one;
+    return io_cut(&iov, &count, &one) ? __real_preadv64(fd, iov, count, offset) : -1;
+}
+
+WRAP(ssize_t, pwritev64, (int fd, const struct iovec *iov, int count, off_t offset))
+{
+    struct iovec one;
+    return io_cut(&iov, &count, &one) ? __real_pwritev64(fd, iov, count, offset) : -1;
 }

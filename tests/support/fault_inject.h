@@ -19,6 +19,7 @@
 #define DRAY_TESTS_FAULT_INJECT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* From here on the n-th wrapped call of this thread fails (n from 1), once; those after it succeed.
@@ -30,6 +31,14 @@ void fault_inject_arm_from(unsigned n);
 bool fault_inject_disarm(void);
 /* The function that was made to fail last, in this thread; "none". */
 const char *fault_inject_name(void);
+
+/* What the next reads and writes at an offset (preadv, pwritev) of this thread do, one step each;
+ * after the last they are as always. The steps stay the caller's. */
+struct fault_io {
+    int error;    /* not 0: fails with this errno */
+    size_t bytes; /* not 0: moves at most so many */
+};
+void fault_inject_io(const struct fault_io *steps, size_t count);
 
 /* How often any thread has asked for memory (malloc and its family, mmap) so far, failing calls
  * too. */

@@ -1,6 +1,6 @@
 /*
- * The null engine: completes each transaction at once and moves nothing. It is the cost of a queue
- * alone, and the smallest example of an engine: look at the ring, copy what is there, advance,
+ * The null engine: completes each transaction at once, moves nothing, and looks at nothing but where
+ * a transaction ends: what other engines refuse it completes too. It is the cost of a queue alone, and the smallest example of an engine: look at the ring, copy what is there, advance,
  * complete.
  */
 #include <errno.h>
@@ -28,7 +28,7 @@ static void null_capabilities(const struct dray_engine *engine, struct dray_capa
     *caps = (struct dray_capabilities){
         .name = engine->driver->name,
         .summary = engine->driver->summary,
-        .opcodes = ~0u,
+        .opcodes = (1u << (DRAY_OP_PLACE + 1)) - 2, /* it completes each of them, unread */
         .limits = { .segment_max = DRAY_LENGTH_MAX,
                     .segments_max = DRAY_CHAIN_MAX,
                     .alignment = 1,
@@ -51,9 +51,11 @@ static void null_service(struct dray_port *port)
     while (dray_port_room(port) && dray_port_available(port)) {
         struct dray_desc d = *dray_port_slot(port, 0);
         dray_port_advance(port, 1);
-        if (d.flags & DRAY_FLAG_CHAIN)
+        bool open = (d.flags & DRAY_FLAG_CHAIN) != 0;
+        if (open && dray_port_available(port))
             continue;
-        struct dray_completion c = { .user_data = d.user_data };
+        struct dray_completion c = { .user_data = d.user_data,
+                                     .status = open ? DRAY_STATUS_CHAIN : DRAY_STATUS_OK };
         dray_port_complete(port, &c, (d.flags & DRAY_FLAG_NOTIFY) != 0);
     }
     dray_port_moderate(port, true);

@@ -359,8 +359,11 @@ void dray_soft_service_port(struct dray_port *port)
     bool shared = q->soft->mode == DRAY_MODE_HELP;
     if (shared && atomic_exchange_explicit(&q->busy, 1, memory_order_acquire))
         return;
+    uint64_t turns = 0;
     while (dray_soft_service(q))
-        ;
+        turns++;
+    if (shared && turns)
+        atomic_fetch_add_explicit(&q->soft->helped, turns, memory_order_relaxed);
     uint64_t again_ns = q->moderate_ns < q->deadline_ns ? q->moderate_ns : q->deadline_ns;
     port->again_ns = q->park == DRAY_PARK_NONE ? q->moderate_ns : again_ns;
     if (shared)

@@ -174,6 +174,7 @@ void dray_soft_stats(const struct dray_engine *engine, struct dray_engine_stats 
         .sleeps = atomic_load_explicit(&soft->sleeps, memory_order_relaxed),
         .wakes = atomic_load_explicit(&soft->wakes, memory_order_relaxed),
         .splits = atomic_load_explicit(&soft->splits, memory_order_relaxed),
+        .helped = atomic_load_explicit(&soft->helped, memory_order_relaxed),
     };
     pthread_mutex_lock(&soft->lock);
     add_stats(stats, &soft->retired);

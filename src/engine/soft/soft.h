@@ -131,7 +131,7 @@ struct dray_soft {
     struct dray_split split;
     unsigned worker_count;
     struct dray_worker *workers;
-    _Atomic uint64_t sleeps, wakes, splits;
+    _Atomic uint64_t sleeps, wakes, splits, helped;
 };
 
 /* controller.c */

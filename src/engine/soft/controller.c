@@ -3,6 +3,7 @@
 
 #include "desc/check.h"
 #include "dray/io.h"
+#include "engine/soft/found.h"
 #include "engine/soft/soft.h"
 
 /* Copies of plain memory that were fetched together, so that the kernels can fetch their sources
@@ -22,15 +23,8 @@ enum {
     LONG = 256 << 10
 };
 
-/* The region that a key was found to name. */
-struct found {
-    uint32_t key;
-    uint8_t *base;
-    uint64_t length;
-};
-
 struct window {
-    struct found src, dst;
+    struct dray_found src, dst;
     struct dray_copy_item item[WINDOW];
     uint64_t user_data[WINDOW];
     uint16_t flags[WINDOW];
@@ -42,22 +36,28 @@ struct window {
     const uint8_t *run_end;
 };
 
+/* Where members of a completion lie in its last word. */
+#define BYTE_OF_LAST(member) (8 * (offsetof(struct dray_completion, member) - DRAY_COMPLETION_LAST))
+enum {
+    STATUS_SHIFT = BYTE_OF_LAST(status),
+    ACCESS_SHIFT = BYTE_OF_LAST(access),
+};
+_Static_assert(BYTE_OF_LAST(index) == 0, "the index comes first");
+
 static void finish(struct dray_soft_queue *q, uint64_t user_data)
 {
     struct dray_transaction *txn = &q->txn;
     uint64_t result = txn->summed ? txn->crc : txn->compared;
-    struct dray_completion c = {
-        .user_data = user_data,
-        .moved = txn->moved,
-        .result = txn->status == DRAY_STATUS_OK ? result : txn->result,
-        .index = txn->index,
-        .status = (uint8_t)txn->status,
-        .access = (uint8_t)txn->access,
-    };
+    /* The last word is put together in a register: written in parts and read as a whole it would
+     * wait for the store buffer, 4 ns. */
+    uint64_t last =
+        txn->index | (uint64_t)txn->status << STATUS_SHIFT | (uint64_t)txn->access << ACCESS_SHIFT;
     dray_count(&q->transactions, 1);
     dray_count(&q->descriptors, txn->count);
     dray_count(&q->moved, txn->moved);
-    dray_port_complete(q->port, &c, txn->notify);
+    q->port->urgent |= txn->notify;
+    dray_port_put(q->port, user_data, txn->moved,
+                  txn->status == DRAY_STATUS_OK ? result : txn->result, last);
     *txn = (struct dray_transaction){ 0 };
 }
 
@@ -153,37 +153,14 @@ static bool read_simple(const struct dray_desc *shared, struct simple *d)
            (dray_io_load64(&word[6]) | dray_io_load64(&word[7])) == 0 && d->length - 1 < DRAY_SLICE;
 }
 
-static bool is_plain(const struct dray_slot *slot)
-{
-    return slot->kind == DRAY_REGION_MEMORY || slot->kind == DRAY_REGION_FLAGS;
-}
-
-/* Looks a key up, or remembers what it found for the same key before: within one reader it cannot
- * have gone. */
-static bool find(const struct dray_soft_queue *q, struct found *found, dray_key key,
-                 unsigned access)
-{
-    const struct dray_slot *slot;
-    if (found->key == key.value)
-        return true;
-    if (dray_resolve(q->table, key, 0, 0, access, &slot) || !is_plain(slot))
-        return false;
-    *found = (struct found){ key.value, slot->base, slot->length };
-    return true;
-}
-
-static bool inside(const struct found *found, uint64_t offset, uint64_t length)
-{
-    return offset <= found->length && length <= found->length - offset;
-}
-
 /* Adds the descriptor to the window if both sides are plain memory. */
 static bool take(const struct dray_soft_queue *q, const struct dray_desc *shared, struct window *w)
 {
     struct simple d;
-    if (!read_simple(shared, &d) || !find(q, &w->src, d.src, DRAY_READ) ||
-        !find(q, &w->dst, d.dst, DRAY_WRITE) || !inside(&w->src, d.src_offset, d.length) ||
-        !inside(&w->dst, d.dst_offset, d.length))
+    if (!read_simple(shared, &d) || !dray_find(q->table, &w->src, d.src, DRAY_READ) ||
+        !dray_find(q->table, &w->dst, d.dst, DRAY_WRITE) ||
+        !dray_found_holds(&w->src, d.src_offset, d.length) ||
+        !dray_found_holds(&w->dst, d.dst_offset, d.length))
         return false;
     uint32_t i = w->count++;
     w->item[i].dst = w->dst.base + d.dst_offset;
@@ -205,7 +182,8 @@ static void fill_window(struct dray_soft_queue *q, struct window *w)
     room = room > w->count ? room - w->count : 0;
     most = most < room ? most : room;
     for (; n < most; n++) {
-        __builtin_prefetch(dray_port_slot(q->port, n + AHEAD));
+        if (n + AHEAD < most)
+            __builtin_prefetch(dray_port_slot(q->port, n + AHEAD));
         if (!take(q, dray_port_slot(q->port, n), w))
             break;
     }
@@ -265,7 +243,7 @@ static uint32_t run_window(struct dray_soft_queue *q)
     struct window w;
     uint32_t done = 0;
     uint64_t bytes = 0;
-    w.src = w.dst = (struct found){ 0 }; /* key 0 names nothing, and holds nothing */
+    w.src = w.dst = (struct dray_found){ 0 }; /* key 0 names nothing, and holds nothing */
     w.count = 0;
     w.fetched = 0;
     w.shortest = SIZE_MAX;
@@ -289,12 +267,38 @@ static uint32_t run_window(struct dray_soft_queue *q)
     return done;
 }
 
-/* Simple copies may be taken together when nothing is under way that they would have to wait for.
- */
-static bool may_window(const struct dray_soft_queue *q)
+/* Descriptors may be taken from the ring the short way when nothing is under way that they would
+ * have to wait for. */
+static bool may_take(const struct dray_soft_queue *q)
 {
-    return !q->fetched && q->link.left == 0 && q->txn.status == DRAY_STATUS_OK &&
-           chain_may_grow(q) && __atomic_load_n(&q->port->rate_bytes_per_s, __ATOMIC_RELAXED) == 0;
+    return !q->fetched && q->link.left == 0 && q->txn.status == DRAY_STATUS_OK;
+}
+
+static bool has_rate(const struct dray_soft_queue *q)
+{
+    return __atomic_load_n(&q->port->rate_bytes_per_s, __ATOMIC_RELAXED) != 0;
+}
+
+/* The opcode at the head of the ring: no more than a hint, for it may change. */
+static unsigned next_opcode(const struct dray_soft_queue *q)
+{
+    return dray_io_load64((const uint64_t *)dray_port_slot(q->port, 0)) & 0xff;
+}
+
+/* Simple descriptors of the two kinds that have a short way. Returns how many were executed. */
+static uint32_t take_simple(struct dray_soft_queue *q)
+{
+    if (!may_take(q))
+        return 0;
+    switch (next_opcode(q)) {
+    case DRAY_OP_COPY:
+        return chain_may_grow(q) && !has_rate(q) ? run_window(q) : 0;
+    case DRAY_OP_SIGNAL:
+    case DRAY_OP_WAIT:
+        return q->txn.count == 0 ? dray_soft_run_flags(q) : 0;
+    default:
+        return 0;
+    }
 }
 
 /* One descriptor, or a slice of one, the long way. False: nothing to do, or parked. */
@@ -329,7 +333,7 @@ static bool serve(struct dray_soft_queue *q)
     uint32_t done = 0;
     while (dray_port_room(q->port) && done < DRAY_SERVICE_DESCRIPTORS &&
            q->moved + q->txn.moved < enough) {
-        uint32_t n = may_window(q) ? run_window(q) : 0;
+        uint32_t n = take_simple(q);
         if (n == 0 && !step(q))
             break;
         done += n ? n : 1;

@@ -63,6 +63,7 @@ struct dray_soft_queue {
     struct dray_worker *worker; /* that serves it; NULL: inline */
     int doorbell_fd;            /* -1: inline; the other process of an exported queue has it too */
     bool armed;                 /* its producer was asked for a doorbell */
+    bool alone;                 /* its worker serves no other queue */
     uint32_t number;
     _Atomic uint32_t busy; /* help: whoever swaps in 1 serves */
 
@@ -181,6 +182,9 @@ enum dray_step dray_soft_strided(struct dray_soft_queue *q);
 /* flag.c */
 enum dray_step dray_soft_signal(struct dray_soft_queue *q);
 enum dray_step dray_soft_wait(struct dray_soft_queue *q);
+/* Executes the SIGNALs and WAITs without CHAIN that lie next in the ring, as far as they need no
+ * more than plain memory and no patience. Returns how many; 0: the next one needs the long way. */
+uint32_t dray_soft_run_flags(struct dray_soft_queue *q);
 /* io.c: one side at least is a file or stream. At most `max` bytes at the views; what was done in
  * *done. The step is MORE when it went on, PARK, or DONE after q was failed. */
 enum dray_step dray_soft_transfer(struct dray_soft_queue *q, struct dray_view *dst,

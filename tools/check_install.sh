@@ -14,6 +14,7 @@ pc=$(find "$root" -name dray.pc)
 PKG_CONFIG_PATH=$(dirname "$pc")
 PKG_CONFIG_SYSROOT_DIR=$root
 export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
+test -n "$(find "$root" -name dray_queue.3)" || { echo "no manual pages were installed: is scdoc here?"; exit 1; }
 cflags=$(pkg-config --cflags dray)
 strict="-Wall -Wextra -Werror -fsyntax-only"
 

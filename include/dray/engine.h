@@ -35,7 +35,7 @@ struct dray_engine_options {
     uint64_t
         spin_ns; /* how long an idle worker polls before it sleeps; 0: 50 us; UINT64_MAX: always */
     const char *kernels; /* plain, sse2, avx2, avx512; NULL: DRAY_CPU, or the best this CPU has */
-    int first_cpu; /* workers are bound to this CPU and those after it; -1 or 0 with pin false: not
+    int first_cpu; /* workers are bound to this CPU and those after it; counts only with bind: not
                       bound */
     bool bind;     /* whether first_cpu counts */
     uint64_t split_min; /* copies of at least so many bytes are split over the workers; 0: the

@@ -210,6 +210,26 @@ void dray_region_close(struct dray_region *region)
         close(region->fd.tail_fd);
 }
 
+/* The region's own descriptor, above the standard three, which programs reopen. A pipe gets an open
+ * file of its own as well, so that it can be O_NONBLOCK without the caller's becoming so: a worker
+ * must never wait for a stream, also where somebody else takes the bytes that it saw there. */
+static int hold_open(int fd, int flags, mode_t type)
+{
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int own = -1;
+    if (S_ISFIFO(type))
+        own = open(path, (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (own >= 3)
+        return own;
+    if (own < 0 && S_ISFIFO(type) && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+        return -1;
+    int copy = fcntl(own < 0 ? fd : own, F_DUPFD_CLOEXEC, 3);
+    if (own >= 0)
+        close(own);
+    return copy;
+}
+
 static int map_fd(struct dray_domain *domain, enum dray_region_kind kind, int fd, unsigned access,
                   dray_key *key)
 {
@@ -230,7 +250,7 @@ static int map_fd(struct dray_domain *domain, enum dray_region_kind kind, int fd
         return dray_domain_fail(domain, -ENOMEM, "map: no memory");
     region->kind = kind;
     region->fd = (struct dray_region_fd){
-        .fd = fcntl(fd, F_DUPFD_CLOEXEC, 3), /* above the standard three, which programs reopen */
+        .fd = hold_open(fd, flags, status.st_mode),
         .device = S_ISBLK(status.st_mode) ? status.st_rdev : status.st_dev,
         .inode = S_ISBLK(status.st_mode) ? 0 : status.st_ino,
         .socket = S_ISSOCK(status.st_mode),

@@ -131,8 +131,16 @@ void dray_host_drain(int fd)
     uint64_t rings[8]; /* an eventfd gives its sum, a pipe each ring */
     struct iovec v = { .iov_base = rings, .iov_len = sizeof(rings) };
     /* The open file is shared with whoever received the event, who could have made it block. */
-    while (preadv2(fd, &v, 1, -1, RWF_NOWAIT) < 0 && errno == EINTR)
-        ;
+    ssize_t n;
+    do
+        n = preadv2(fd, &v, 1, -1, RWF_NOWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0 || errno != EOPNOTSUPP)
+        return;
+    /* A kernel whose pipes do not know RWF_NOWAIT (before 6.4): look first. */
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    if (poll(&p, 1, 0) > 0)
+        n = read(fd, rings, sizeof(rings));
 }
 
 void dray_host_sleep(int fd, uint64_t timeout_ns)

@@ -308,6 +308,21 @@ static void a_key_of_another_domain_is_refused(void **state)
     board_free(&b);
 }
 
+/* COMPARE reads both sides: the fault names the right one. */
+static void compare_names_the_side_at_fault(void **state)
+{
+    struct rig *rig = *state;
+    struct board b = board_make(rig);
+    dray_prep_compare(rig_get(rig), b.in, 0, b.out, 8, 64);
+    struct dray_completion c = rig_finish(rig);
+    assert_status(c, DRAY_STATUS_RIGHT);
+    assert_int_equal(c.access, DRAY_ACCESS_READ);
+    struct dray_fault fault = rig_fault(rig);
+    assert_int_equal(fault.key.value, b.out.value);
+    assert_int_equal(fault.offset, 8);
+    board_free(&b);
+}
+
 static void a_chain_stops_at_its_fault(void **state)
 {
     struct rig *rig = *state;
@@ -403,6 +418,7 @@ int main(void)
         cmocka_unit_test(each_malformed_descriptor_has_its_status),
         cmocka_unit_test(key_is_refused_after_unmap),
         cmocka_unit_test(a_key_of_another_domain_is_refused),
+        cmocka_unit_test(compare_names_the_side_at_fault),
         cmocka_unit_test(a_chain_stops_at_its_fault),
         cmocka_unit_test(links_that_loop_are_ended),
         cmocka_unit_test(a_link_in_the_middle_of_an_array_is_refused),

@@ -2,6 +2,7 @@
  * system's refusals come back. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -313,6 +314,44 @@ static void through_a_pipe(void **state)
     close(ends[1]);
 }
 
+/* Whoever is first at the bytes, the worker or a caller that looks in: what comes after is not forgotten. */
+static void a_pipe_is_listened_to_after_a_caller_helped(void **state)
+{
+    struct rig *rig = *state;
+    if (rig->config->mode == DRAY_MODE_INLINE)
+        return; /* nobody sleeps */
+    int ends[2];
+    uint8_t bytes[16] = { 0 };
+    assert_int_equal(pipe(ends), 0);
+    dray_key in = map_fd(rig, ends[0], DRAY_READ), memory = rig_map(rig, bytes, 16, DRAY_WRITE);
+    for (int round = 0; round < 60; round++) {
+        struct dray_engine_stats before, now;
+        const struct dray_completion *c;
+        dray_engine_stats(rig->engine, &before);
+        dray_prep_copy(rig_get(rig), memory, 0, in, 0, 16);
+        dray_queue_submit(rig->queue);
+        do
+            dray_engine_stats(rig->engine, &now);
+        while (now.sleeps == before.sleeps);
+        assert_int_equal(write(ends[1], "0123456789abcdef", 16), 16);
+        if (dray_queue_wait(rig->queue, &c, 0) == 0)
+            dray_queue_seen(rig->queue, 1);
+        else
+            assert_status(rig_wait(rig), DRAY_STATUS_OK);
+        /* Now without looking in: armed, and asleep in the program's own poll. */
+        dray_prep_copy(rig_get(rig), memory, 0, in, 0, 16);
+        dray_queue_submit(rig->queue);
+        assert_int_equal(write(ends[1], "0123456789abcdef", 16), 16);
+        if (dray_queue_arm(rig->queue)) {
+            struct pollfd p = { .fd = dray_queue_event_fd(rig->queue), .events = POLLIN };
+            assert_int_equal(poll(&p, 1, 20000), 1);
+        }
+        assert_status(rig_wait(rig), DRAY_STATUS_OK);
+    }
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void a_closed_pipe_is_told_not_raised(void **state)
 {
     struct rig *rig = *state;
@@ -393,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_file_that_shrinks_under_a_transfer),
         cmocka_unit_test(a_full_file_is_told_exactly),
         cmocka_unit_test(through_a_pipe),
+        cmocka_unit_test(a_pipe_is_listened_to_after_a_caller_helped),
         cmocka_unit_test(a_closed_pipe_is_told_not_raised),
         cmocka_unit_test(between_sockets_pipes_and_files),
         cmocka_unit_test(streams_have_no_offsets_and_files_no_overlap),

@@ -410,6 +410,33 @@ static void a_large_copy_is_whole(void **state)
     guard_free(dst);
 }
 
+/* Shared between workers whatever its length, where the options say so. */
+static void a_copy_of_few_bytes_may_be_shared(void **state)
+{
+    struct rig *rig = *state;
+    struct dray_engine_options options = {
+        .size = sizeof(options), .mode = rig->config->mode, .workers = 3, .split_min = 1
+    };
+    if (rig->config->mode != DRAY_MODE_WORKER)
+        return;
+    struct dray_engine *engine;
+    struct dray_queue *queue;
+    assert_int_equal(dray_engine_open(&engine, rig->domain, "cpu", &options), 0);
+    assert_int_equal(dray_queue_create(&queue, engine, NULL), 0);
+    uint8_t src[4] = { 1, 2, 3, 4 }, dst[4] = { 0 };
+    struct iovec piece = { dst, 4 };
+    dray_key in = rig_map(rig, src, 4, DRAY_READ), out;
+    assert_int_equal(dray_map_pieces(rig->domain, &piece, 1, DRAY_WRITE, &out), 0);
+    dray_prep_copy(dray_queue_get(queue), out, 0, in, 0, 4);
+    dray_queue_submit(queue);
+    const struct dray_completion *c;
+    assert_int_equal(dray_queue_wait(queue, &c, 20000000000u), 0);
+    assert_status(*c, DRAY_STATUS_OK);
+    assert_memory_equal(dst, src, 4);
+    dray_queue_destroy(&queue);
+    dray_engine_close(&engine);
+}
+
 /* Help: whoever waits works on its own queue. Which of the two takes up one copy is chance; that the worker
  * takes up all of thousands is not. */
 static void a_waiting_caller_helps(void **state)
@@ -476,6 +503,7 @@ int main(void)
         cmocka_unit_test(shapes_of_all_kinds),
         cmocka_unit_test(a_large_rectangle_is_whole),
         cmocka_unit_test(a_large_copy_is_whole),
+        cmocka_unit_test(a_copy_of_few_bytes_may_be_shared),
         cmocka_unit_test(a_waiting_caller_helps),
         cmocka_unit_test(ten_thousand_copies_go_round_the_ring),
     };

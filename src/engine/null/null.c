@@ -48,15 +48,19 @@ static bool null_copies(const struct dray_engine *engine, enum dray_region_kind 
 /* The caller's doorbell: everything published is completed, as far as there is room. */
 static void null_service(struct dray_port *port)
 {
+    bool notify = false;
     while (dray_port_room(port) && dray_port_available(port)) {
-        struct dray_desc d = *dray_port_slot(port, 0);
+        struct dray_desc d;
+        dray_port_fetch(port, 0, &d);
         dray_port_advance(port, 1);
+        notify |= (d.flags & DRAY_FLAG_NOTIFY) != 0;
         bool open = (d.flags & DRAY_FLAG_CHAIN) != 0;
         if (open && dray_port_available(port))
             continue;
         struct dray_completion c = { .user_data = d.user_data,
                                      .status = open ? DRAY_STATUS_CHAIN : DRAY_STATUS_OK };
-        dray_port_complete(port, &c, (d.flags & DRAY_FLAG_NOTIFY) != 0);
+        dray_port_complete(port, &c, notify);
+        notify = false;
     }
     dray_port_moderate(port, true);
 }

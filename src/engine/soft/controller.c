@@ -262,6 +262,7 @@ static uint32_t run_window(struct dray_soft_queue *q)
         if (done < DRAY_SERVICE_DESCRIPTORS && bytes < DRAY_SERVICE_BYTES && chain_may_grow(q))
             fill_window(q, &w);
     }
+    q->spent += bytes;
     q->run = w.run;
     q->run_end = w.run_end;
     return done;
@@ -329,10 +330,10 @@ static bool has_work(struct dray_soft_queue *q)
 
 static bool serve(struct dray_soft_queue *q)
 {
-    uint64_t enough = q->moved + q->txn.moved + DRAY_SERVICE_BYTES;
     uint32_t done = 0;
+    q->spent = 0;
     while (dray_port_room(q->port) && done < DRAY_SERVICE_DESCRIPTORS &&
-           q->moved + q->txn.moved < enough) {
+           q->spent < DRAY_SERVICE_BYTES) {
         uint32_t n = take_simple(q);
         if (n == 0 && !step(q))
             break;
@@ -364,8 +365,13 @@ void dray_soft_service_port(struct dray_port *port)
     if (shared && atomic_exchange_explicit(&q->busy, 1, memory_order_acquire))
         return;
     uint64_t turns = 0;
+    enum dray_park before = q->park;
     while (dray_soft_service(q))
         turns++;
+    /* The worker may sleep, listening for what held this queue when it fell asleep. */
+    if (shared && (turns || q->park != before) &&
+        atomic_exchange_explicit(&q->listened, false, memory_order_relaxed))
+        dray_worker_ring(q->worker);
     if (shared && turns)
         atomic_fetch_add_explicit(&q->soft->helped, turns, memory_order_relaxed);
     uint64_t again_ns = q->moderate_ns < q->deadline_ns ? q->moderate_ns : q->deadline_ns;

@@ -284,6 +284,13 @@ static enum dray_step relay(struct dray_soft_queue *q, struct dray_view *dst, st
     return DRAY_STEP_MORE;
 }
 
+/* A stream moves any number of bytes at a time, a direct file whole blocks: between the two a program
+ * goes through memory. */
+static bool is_direct(const struct dray_view *view)
+{
+    return view->slot->kind == DRAY_REGION_FILE && dray_region_fd(view->slot->region)->block > 1;
+}
+
 /* What one call may move of a direct file: whole blocks from a block's start, or the part of a block
  * that the file ends with. 0: neither. */
 static uint64_t whole_blocks(const struct dray_view *view, uint64_t left, uint64_t max)
@@ -307,6 +314,10 @@ enum dray_step dray_soft_transfer(struct dray_soft_queue *q, struct dray_view *d
                                   struct dray_view *src, uint64_t max, uint64_t *done)
 {
     uint64_t left = max;
+    if (is_direct(src) && dst->slot->kind == DRAY_REGION_STREAM)
+        return dray_soft_fail_src(q, DRAY_STATUS_UNSUPPORTED);
+    if (is_direct(dst) && src->slot->kind == DRAY_REGION_STREAM)
+        return dray_soft_fail_dst(q, DRAY_STATUS_UNSUPPORTED);
     max = whole_blocks(src, left, max);
     if (!max)
         return dray_soft_fail_src(q, DRAY_STATUS_ALIGNMENT);
@@ -320,9 +331,8 @@ enum dray_step dray_soft_transfer(struct dray_soft_queue *q, struct dray_view *d
     bool files = dst->slot->kind == DRAY_REGION_FILE && src->slot->kind == DRAY_REGION_FILE;
     if (files && q->progress == 0 && same_file_overlap(q, dst, src))
         return dray_soft_fail_dst(q, DRAY_STATUS_OVERLAP);
-    bool direct = dray_region_fd(dst->slot->region)->block > 1 ||
-                  dray_region_fd(src->slot->region)->block > 1;
-    if (files && !direct && !(q->desc.flags & DRAY_FLAG_CRC) && copy_range(dst, src, max, done))
+    if (files && !is_direct(dst) && !is_direct(src) && !(q->desc.flags & DRAY_FLAG_CRC) &&
+        copy_range(dst, src, max, done))
         return DRAY_STEP_MORE;
     return relay(q, dst, src, max, done);
 }

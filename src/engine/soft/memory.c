@@ -262,6 +262,26 @@ enum dray_step dray_soft_crc32c(struct dray_soft_queue *q)
     return q->progress == q->desc.length ? DRAY_STEP_DONE : DRAY_STEP_MORE;
 }
 
+/* COMPARE reads both sides: turned, what is said of the source is said of the destination. */
+static void turn_sides(struct dray_desc *d)
+{
+    dray_key key = d->src_key;
+    uint64_t offset = d->src_offset;
+    d->src_key = d->dst_key;
+    d->src_offset = d->dst_offset;
+    d->dst_key = key;
+    d->dst_offset = offset;
+}
+
+static bool look_readable(struct dray_soft_queue *q, struct dray_view *view)
+{
+    if (!look_src(q, view))
+        return false;
+    if (view->slot->kind == DRAY_REGION_STREAM)
+        dray_soft_fail_src(q, DRAY_STATUS_UNSUPPORTED);
+    return view->slot->kind != DRAY_REGION_STREAM;
+}
+
 /* The result counts over the whole transaction: the first difference ends it, what follows is not
  * looked at. A stream cannot be read twice, so it is refused. */
 enum dray_step dray_soft_compare(struct dray_soft_queue *q)
@@ -269,20 +289,23 @@ enum dray_step dray_soft_compare(struct dray_soft_queue *q)
     struct sides s = { .left = q->desc.length - q->progress };
     if (q->txn.differs)
         return DRAY_STEP_DONE;
-    if (!look_src(q, &s.src) || !look_dst(q, DRAY_READ, &s.dst))
+    if (!look_readable(q, &s.src))
         return DRAY_STEP_DONE;
-    if (s.src.slot->kind == DRAY_REGION_STREAM)
-        return dray_soft_fail_src(q, DRAY_STATUS_UNSUPPORTED);
-    if (s.dst.slot->kind == DRAY_REGION_STREAM)
-        return dray_soft_fail_dst(q, DRAY_STATUS_UNSUPPORTED);
+    turn_sides(&q->desc);
+    bool readable = look_readable(q, &s.dst);
+    turn_sides(&q->desc);
+    if (!readable)
+        return DRAY_STEP_DONE;
     uint64_t max = slice_of(q, s.left);
     if (max == 0)
         return DRAY_STEP_PARK;
     enum dray_step step = DRAY_STEP_MORE;
     uint8_t *a, *b;
     uint64_t n = borrow(q, &s.src, 0, max, &a, &step);
+    turn_sides(&q->desc);
     if (n)
         n = borrow(q, &s.dst, 1, n, &b, &step);
+    turn_sides(&q->desc);
     if (n == 0)
         return step;
     uint64_t equal = q->soft->kernels->compare(a, b, n);

@@ -56,6 +56,7 @@ uint64_t dray_soft_allow(struct dray_soft_queue *q, uint64_t want)
 /* May overdraw: the debt is waited for before the next slice. */
 void dray_soft_charge(struct dray_soft_queue *q, uint64_t bytes)
 {
+    q->spent += bytes;
     if (rate_of(q))
         q->tokens -= (int64_t)bytes;
 }

@@ -18,9 +18,10 @@ int dray_soft_open(struct dray_engine **engine, struct dray_domain *domain,
                    enum dray_mode mode)
 {
     (void)domain;
-    struct dray_soft *soft = calloc(1, sizeof(*soft));
+    struct dray_soft *soft = aligned_alloc(_Alignof(struct dray_soft), sizeof(*soft));
     if (!soft)
         return -ENOMEM;
+    memset(soft, 0, sizeof(*soft));
     struct dray_profile profile;
     dray_profile_load(&profile);
     soft->kernels = kernels;

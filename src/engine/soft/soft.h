@@ -65,6 +65,7 @@ struct dray_soft_queue {
     bool armed;                 /* its producer was asked for a doorbell */
     bool alone;                 /* its worker serves no other queue */
     uint32_t number;
+    _Atomic bool listened; /* help: the worker sleeps, and listens for what held the queue then */
     _Atomic uint32_t busy; /* help: whoever swaps in 1 serves */
 
     /* The descriptor at hand; valid from fetch until done, over any number of services. */
@@ -87,6 +88,8 @@ struct dray_soft_queue {
     /* Copies whose destinations follow each other: how many bytes so far, and where they end. */
     uint64_t run;
     const uint8_t *run_end;
+
+    uint64_t spent; /* bytes moved or looked at in this service */
 
     /* Rate: a bucket of bytes. */
     int64_t tokens;
@@ -199,6 +202,7 @@ int dray_workers_start(struct dray_soft *soft, const struct dray_engine_options 
 void dray_workers_stop(struct dray_soft *soft);
 int dray_workers_add(struct dray_soft *soft, struct dray_soft_queue *q); /* sets q->doorbell_fd */
 void dray_workers_remove(struct dray_soft_queue *q);
+void dray_worker_ring(struct dray_worker *worker); /* wakes it; any thread */
 /* Copies with the help of the other workers if that is worth it; false: it is not, nothing was
  * done. */
 bool dray_split_copy(struct dray_soft *soft, uint8_t *dst, const uint8_t *src, uint64_t length,

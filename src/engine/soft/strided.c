@@ -272,7 +272,7 @@ static uint8_t *side(struct dray_soft_queue *q, bool write, uint64_t *low_addres
     struct dray_view view = { 0 };
     enum dray_status status = DRAY_STATUS_OK;
     if (dray_shape_bounds(shape, write ? shape->dst_stride : shape->src_stride, &low, &high) ||
-        offset > INT64_MAX || (int64_t)offset < -low)
+        offset > INT64_MAX || (int64_t)offset + low < 0)
         status = DRAY_STATUS_RANGE;
     if (status == DRAY_STATUS_OK) {
         view.offset = (uint64_t)((int64_t)offset + low);

@@ -72,6 +72,8 @@ static bool serve_all(struct dray_worker *w)
         if (hold(w->queues[i])) {
             any |= dray_soft_service(w->queues[i]);
             let_go(w->queues[i]);
+        } else {
+            any = true; /* a caller is at it, and what it leaves behind is not known yet */
         }
     return any;
 }
@@ -183,15 +185,18 @@ static void worker_sleep(struct dray_worker *w)
             break;
         }
         quiet = listen_to(&l, q, &q->armed);
+        atomic_store_explicit(&q->listened, quiet, memory_order_relaxed);
         let_go(q);
     }
     if (quiet && l.flags)
         sleep_for_flags(w, &l);
     else if (quiet)
         poll_until(w, &l);
-    for (size_t i = 0; i < held; i++)
+    for (size_t i = 0; i < held; i++) {
+        atomic_store_explicit(&w->queues[i]->listened, false, memory_order_relaxed);
         if (w->queues[i]->armed)
             dray_port_awake(w->queues[i]->port);
+    }
 }
 
 static void remove_queue(struct dray_worker *w, const struct dray_soft_queue *q)
@@ -289,6 +294,11 @@ static void *worker_main(void *argument)
         }
     }
     return NULL;
+}
+
+void dray_worker_ring(struct dray_worker *worker)
+{
+    ring(worker);
 }
 
 static void command(struct dray_worker *w, struct command *c)
@@ -481,7 +491,7 @@ static bool begin_split(struct dray_soft *soft, uint8_t *dst, const uint8_t *src
         s->dst = dst;
         s->src = src;
         s->length = length;
-        s->chunk = (length / (4 * soft->worker_count) + 4095) & ~(uint64_t)4095;
+        s->chunk = length / (4 * soft->worker_count) / 4096 * 4096 + 4096; /* never 0 */
         s->stream = stream;
         atomic_store_explicit(&s->next, 0, memory_order_relaxed);
         atomic_store_explicit(&s->active, true, memory_order_relaxed);

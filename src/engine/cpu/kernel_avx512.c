@@ -24,9 +24,9 @@ static inline void vec_stream(void *p, vec v)
     _mm512_stream_si512(p, v);
 }
 
-static inline vec vec_repeat(const void *sixteen)
+static inline vec vec_repeat(__m128i sixteen)
 {
-    return _mm512_broadcast_i32x4(_mm_loadu_si128(sixteen));
+    return _mm512_broadcast_i32x4(sixteen);
 }
 
 static inline uint64_t vec_differ(vec a, vec b)

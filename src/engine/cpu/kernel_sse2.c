@@ -24,9 +24,9 @@ static inline void vec_stream(void *p, vec v)
     _mm_stream_si128(p, v);
 }
 
-static inline vec vec_repeat(const void *sixteen)
+static inline vec vec_repeat(__m128i sixteen)
 {
-    return vec_load(sixteen);
+    return sixteen;
 }
 
 static inline uint64_t vec_differ(vec a, vec b)

@@ -27,8 +27,6 @@ enum {
     STREAMS_MAX = 63,
     RINGS_MAX = 16, /* taken at once; the rest wait for the next look */
     SPINS_PER_CLOCK = 64,
-    SPINS_EAGER = 1, /* turns without the pause, which takes 25 ns: whoever has just had an answer
-                         asks again soon */
     WORKERS_MAX = 64
 };
 
@@ -257,8 +255,7 @@ static bool work(struct dray_worker *w)
 /* Polls for spin_ns since the last work, then returns to sleep. */
 static bool spun_out(const struct dray_worker *w, uint64_t *idle_since_ns, unsigned *spins)
 {
-    if (*spins >= SPINS_EAGER)
-        dray_io_relax();
+    dray_io_relax();
     if (++*spins % SPINS_PER_CLOCK || w->soft->spin_ns == UINT64_MAX)
         return false;
     uint64_t now = dray_io_clock_ns();

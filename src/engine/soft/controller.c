@@ -280,7 +280,8 @@ static bool has_rate(const struct dray_soft_queue *q)
     return __atomic_load_n(&q->port->rate_bytes_per_s, __ATOMIC_RELAXED) != 0;
 }
 
-/* The opcode at the head of the ring: no more than a hint, for it may change. */
+/* The opcode at the head of the ring, where one is published: a hint, for a hostile producer may
+ * change it still. */
 static unsigned next_opcode(const struct dray_soft_queue *q)
 {
     return dray_io_load64((const uint64_t *)dray_port_slot(q->port, 0)) & 0xff;
@@ -289,7 +290,7 @@ static unsigned next_opcode(const struct dray_soft_queue *q)
 /* Simple descriptors of the two kinds that have a short way. Returns how many were executed. */
 static uint32_t take_simple(struct dray_soft_queue *q)
 {
-    if (!may_take(q))
+    if (!may_take(q) || dray_port_available(q->port) == 0)
         return 0;
     switch (next_opcode(q)) {
     case DRAY_OP_COPY:

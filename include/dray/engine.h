@@ -30,16 +30,15 @@ enum dray_mode {
 
 struct dray_engine_options {
     size_t size;         /* sizeof this structure */
-    enum dray_mode mode; /* */
+    enum dray_mode mode; /* who works; 0: the engine chooses */
     unsigned workers;    /* threads, 1 to 64; 0: one */
-    uint64_t
-        spin_ns; /* how long an idle worker polls before it sleeps; 0: 50 us; UINT64_MAX: always */
+    /* How long an idle worker polls before it sleeps; 0: 50 us; UINT64_MAX: always. */
+    uint64_t spin_ns;
     const char *kernels; /* plain, sse2, avx2, avx512; NULL: DRAY_CPU, or the best this CPU has */
-    int first_cpu; /* workers are bound to this CPU and those after it; counts only with bind: not
-                      bound */
-    bool bind;     /* whether first_cpu counts */
-    uint64_t split_min; /* copies of at least so many bytes are split over the workers; 0: the
-                           profile's */
+    int first_cpu;       /* with bind: workers are bound to this CPU and those after it */
+    bool bind;           /* false: workers run where the system puts them */
+    /* Copies of at least so many bytes are split over the workers; 0: the profile's. */
+    uint64_t split_min;
 };
 
 /* Opens the engine `name` on a domain; "auto" is the best that can be had here. Options may be

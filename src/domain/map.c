@@ -255,7 +255,6 @@ static int map_fd(struct dray_domain *domain, enum dray_region_kind kind, int fd
         .inode = S_ISBLK(status.st_mode) ? 0 : status.st_ino,
         .socket = S_ISSOCK(status.st_mode),
         .pipe = S_ISFIFO(status.st_mode),
-        .append = flags & O_APPEND,
         .block = 1,
         .tail_fd = -1,
     };

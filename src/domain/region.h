@@ -62,7 +62,7 @@ bool dray_pieces_overlap(const struct dray_region *region, uint64_t offset, uint
 struct dray_region_fd {
     int fd;
     uint64_t device, inode; /* two regions of one file are recognised by these */
-    bool socket, pipe, append;
+    bool socket, pipe;
     /* Opened with O_DIRECT: transfers are whole blocks of this many bytes, but for the last bytes
      * of the file, which go through tail_fd. Otherwise 1 and -1. */
     uint32_t block;

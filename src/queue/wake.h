@@ -19,7 +19,7 @@
  * ring that comes before the sleep. A ring for a sleeper that has woken by itself is a spurious
  * wake-up: it looks, and sleeps again.
  *
- * tests/unit/queue_wake.c runs this source through every interleaving, store buffers included.
+ * tests/model/queue_wake.c runs this source through every interleaving, store buffers included.
  */
 #ifndef DRAY_QUEUE_WAKE_H
 #define DRAY_QUEUE_WAKE_H

@@ -44,9 +44,8 @@ struct dray_kernels {
     /*
      * Copies items[0..count) in order, fetching the sources ahead of their turn.
      * items[count..known) are not copied: the next call will be asked for them, so their sources
-     * are fetched too; known
-     * >= count. fetched says how many of the first items an earlier call has fetched already: 0, or
-     * what that call returned.
+     * are fetched too; known >= count. fetched says how many of the first items an earlier call has
+     * fetched already: 0, or what that call returned.
      */
     size_t (*copy_batch)(const struct dray_copy_item *items, size_t count, size_t known,
                          size_t fetched, bool stream);
@@ -114,12 +113,5 @@ const struct dray_kernels *dray_kernels_get(void);
 /* The names in the order of preference, worst first, ended by NULL: those that exist in this build,
  * whether or not this processor can run them. */
 const char *const *dray_kernels_names(void);
-
-/* Asks for the first bytes of a range that will soon be read. */
-static inline void dray_prefetch(const void *src, size_t n)
-{
-    for (size_t offset = 0; offset < n; offset += 64)
-        __builtin_prefetch((const char *)src + offset, 0, 3);
-}
 
 #endif

@@ -100,8 +100,8 @@ DRAY_API int dray_map_flags(struct dray_domain *domain, uint64_t *words, size_t 
 DRAY_API int dray_unmap(struct dray_domain *domain, dray_key key);
 
 /* Lazy: the key is refused from now on, but a transfer that had already looked it up may still
- * touch the bytes until dray_domain_flush returns. Release happens at a later map, unmap or flush.
- */
+ * touch the bytes until dray_domain_flush returns. Release happens at a later flush, map or unmap; the
+ * last two look only when many (32) are pending. */
 DRAY_API int dray_unmap_lazy(struct dray_domain *domain, dray_key key);
 
 /* Ends every open window of lazy unmaps. */

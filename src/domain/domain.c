@@ -27,6 +27,7 @@ static int table_create(struct dray_table *table, uint32_t regions_max)
     /* A huge page would be 2 MiB for a domain of one region. Advice: may fail. */
     madvise(slots, bytes, MADV_NOHUGEPAGE);
     table->slots = slots;
+    table->unmap_fences = dray_epoch_can_fence();
     atomic_init(&table->epoch, 1);
     return 0;
 }

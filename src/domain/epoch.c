@@ -2,11 +2,40 @@
  * When no reader can still hold what it looked up. The protocol is drawn in region.h; the choice is
  * explained in docs/decisions/010-reader-epochs.md.
  */
+#include <linux/membarrier.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "domain/internal.h"
 #include "dray/io.h"
+
+/* ThreadSanitizer does not understand membarrier: with it, readers have barriers of their own. */
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN true
+#elif defined(__has_feature)
+#define UNDER_TSAN __has_feature(thread_sanitizer)
+#else
+#define UNDER_TSAN false
+#endif
+
+static int membarrier(int command)
+{
+    return (int)syscall(SYS_membarrier, command, 0, 0);
+}
+
+bool dray_epoch_can_fence(void)
+{
+    return !UNDER_TSAN && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
+}
+
+/* A full barrier in every reader that runs now. With the readers locked. */
+static void fence_readers(struct dray_domain *domain)
+{
+    if (domain->table.unmap_fences && domain->readers)
+        membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED); /* cannot fail: registered */
+}
 
 uint64_t dray_epoch_advance(struct dray_domain *domain)
 {
@@ -36,6 +65,7 @@ static void wait_pause(unsigned round)
 void dray_epoch_wait(struct dray_domain *domain, uint64_t epoch)
 {
     pthread_mutex_lock(&domain->readers_lock);
+    fence_readers(domain);
     for (struct dray_reader *reader = domain->readers; reader; reader = reader->next)
         for (unsigned round = 0; !reader_passed(reader, epoch); round++)
             wait_pause(round);
@@ -46,6 +76,7 @@ uint64_t dray_epoch_passed(struct dray_domain *domain)
 {
     if (pthread_mutex_trylock(&domain->readers_lock))
         return 0; /* somebody waits: not worth waiting for */
+    fence_readers(domain);
     uint64_t passed = atomic_load_explicit(&domain->table.epoch, memory_order_seq_cst);
     for (struct dray_reader *reader = domain->readers; reader; reader = reader->next) {
         uint64_t at = atomic_load_explicit(&reader->epoch, memory_order_seq_cst);

@@ -17,6 +17,7 @@ enum {
     DRAY_QUARANTINE = 1024,
     /* Open windows of lazy unmaps; one more closes them all. */
     DRAY_LAZY_MAX = 256,
+    DRAY_LAZY_BATCH = 32, /* pending before map and unmap look whether windows have passed */
     DRAY_FAULTS_DEFAULT = 256,
     DRAY_FAULTS_MAX = 1 << 20,
 };
@@ -99,10 +100,12 @@ uint64_t dray_epoch_advance(struct dray_domain *domain);
 void dray_epoch_wait(struct dray_domain *domain, uint64_t epoch);
 /* The newest epoch for which such a wait would end at once; 0 when that is not known now. */
 uint64_t dray_epoch_passed(struct dray_domain *domain);
+/* Whether unmap can execute the readers' barriers. */
+bool dray_epoch_can_fence(void);
 
 /* unmap.c: releases lazily unmapped regions of epochs up to `epoch`. The lock is held. */
 void dray_lazy_release(struct dray_domain *domain, uint64_t epoch);
-void dray_lazy_collect(struct dray_domain *domain); /* those whose window has passed */
+void dray_lazy_collect(struct dray_domain *domain); /* many pending: those whose window passed */
 void dray_lazy_finish(struct dray_domain *domain);  /* all, waiting with the lock held */
 
 /* pieces.c: -EINVAL says in `why` what is wrong. `bytes` becomes the length of the whole. */

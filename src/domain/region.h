@@ -7,16 +7,20 @@
  * has left or entered again since:
  *
  *      reader                               unmap
- *      epoch := domain's epoch (swap)       slot.key := 0 (swap)
+ *      epoch := domain's epoch              slot.key := 0
+ *      ---- barrier ----                    ---- barrier ----
  *      key := slot.key                      for each reader: wait while epoch is old and not 0
  *
- * Each side writes, then reads the other's word, both sequentially consistent, so at least one sees
- * the other: either the reader finds the key gone, or unmap finds the reader inside.
+ * Each side writes, then reads the other's word, with a full barrier between, so at least one sees
+ * the other: either the reader finds the key gone, or unmap finds the reader inside. Unmap pays for
+ * both barriers, where the kernel lets it: membarrier(2) makes every thread of the process that runs
+ * at the moment execute one.
  */
 #ifndef DRAY_DOMAIN_REGION_H
 #define DRAY_DOMAIN_REGION_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "dray/domain.h"
 
@@ -84,7 +88,8 @@ struct dray_reader {
 /* What engines keep of a domain for their hot path. */
 struct dray_table {
     struct dray_slot *slots;
-    uint32_t size; /* slots */
+    uint32_t size;     /* slots */
+    bool unmap_fences; /* unmap executes the readers' barriers for them */
     _Atomic uint64_t epoch;
 };
 
@@ -101,7 +106,12 @@ static inline void dray_reader_enter(struct dray_table *table, struct dray_reade
 {
     /* Acquire: who takes the number of an unmap must also find its key gone. */
     uint64_t epoch = atomic_load_explicit(&table->epoch, memory_order_acquire);
-    atomic_exchange_explicit(&reader->epoch, epoch, memory_order_seq_cst);
+    if (__builtin_expect(!table->unmap_fences, 0)) {
+        atomic_exchange_explicit(&reader->epoch, epoch, memory_order_seq_cst);
+        return;
+    }
+    atomic_store_explicit(&reader->epoch, epoch, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst); /* the compiler's half */
 }
 
 static inline void dray_reader_leave(struct dray_reader *reader)

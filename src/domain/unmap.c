@@ -59,7 +59,7 @@ void dray_lazy_release(struct dray_domain *domain, uint64_t epoch)
 
 void dray_lazy_collect(struct dray_domain *domain)
 {
-    if (domain->lazy_count > 0)
+    if (domain->lazy_count >= DRAY_LAZY_BATCH)
         dray_lazy_release(domain, dray_epoch_passed(domain));
 }
 

@@ -198,12 +198,18 @@ static void lazy_unmap_leaves_a_window(void **state)
 static void lazy_windows_close_at_a_later_map(void **state)
 {
     (void)state;
-    struct dray_domain *domain = domain_new(4);
+    struct dray_domain *domain = domain_new(100);
     char bytes[8];
-    dray_key key;
-    assert_int_equal(dray_map_memory(domain, bytes, 8, BOTH, &key), 0);
-    assert_int_equal(dray_unmap_lazy(domain, key), 0);
+    dray_key keys[40], key;
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(dray_map_memory(domain, bytes, 8, BOTH, &keys[i]), 0);
+    assert_int_equal(dray_unmap_lazy(domain, keys[0]), 0);
     assert_int_equal(lazy_pending(domain, NULL), 1);
+    assert_int_equal(dray_map_memory(domain, bytes, 8, BOTH, &key), 0);
+    assert_int_equal(lazy_pending(domain, NULL), 1); /* too few to look */
+    for (int i = 1; i < 32; i++)
+        assert_int_equal(dray_unmap_lazy(domain, keys[i]), 0);
+    assert_int_equal(lazy_pending(domain, NULL), 32);
     assert_int_equal(dray_map_memory(domain, bytes, 8, BOTH, &key), 0);
     assert_int_equal(lazy_pending(domain, NULL), 0);
     dray_domain_destroy(&domain);

@@ -35,7 +35,7 @@ static void port_take_seen(struct dray_port *port, uint32_t seen)
         port->seen = seen;
 }
 
-uint32_t dray_port_available(struct dray_port *port)
+uint32_t dray_port_look_tail(struct dray_port *port)
 {
     /* Partner: dray_queue_publish; the descriptors before the tail are visible. */
     if (port->tail == port->head && !port->corrupt)
@@ -54,7 +54,7 @@ static uint32_t port_free(const struct dray_port *port)
     return port->completion_depth - (port->complete - port->seen);
 }
 
-uint32_t dray_port_room(struct dray_port *port)
+uint32_t dray_port_look_seen(struct dray_port *port)
 {
     /* Partner: dray_queue_seen; it has read the slots before its head. */
     if (port_free(port) == 0 && !port->corrupt)

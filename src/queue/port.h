@@ -49,8 +49,14 @@ struct dray_port {
 };
 
 /* Descriptors published and not yet fetched; 0 also when the ring is corrupt. Looks at the shared
- * tail only when all that it knew of are fetched. */
-uint32_t dray_port_available(struct dray_port *port);
+ * tail only when all that it knew of are fetched. Inline, as dray_port_room: an engine asks several
+ * times for each doorbell, and mostly knows. */
+uint32_t dray_port_look_tail(struct dray_port *port);
+static inline uint32_t dray_port_available(struct dray_port *port)
+{
+    uint32_t known = port->tail - port->head;
+    return known && !port->corrupt ? known : dray_port_look_tail(port);
+}
 
 /* The slot `ahead` descriptors after the next: to be prefetched or copied, never used in place. */
 static inline const struct dray_desc *dray_port_slot(const struct dray_port *port, uint32_t ahead)
@@ -80,7 +86,12 @@ void dray_port_advance(struct dray_port *port, uint32_t count);
 
 /* Completions that can be written now. 0 also when the ring is corrupt. Looks at the shared head
  * only when all the room it knew of is used. */
-uint32_t dray_port_room(struct dray_port *port);
+uint32_t dray_port_look_seen(struct dray_port *port);
+static inline uint32_t dray_port_room(struct dray_port *port)
+{
+    uint32_t known = port->completion_depth - (port->complete - port->seen);
+    return known && !port->corrupt ? known : dray_port_look_seen(port);
+}
 
 /* When the first completion of a notification is written, its timer starts. */
 void dray_port_start_timer(struct dray_port *port);

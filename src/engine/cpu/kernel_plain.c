@@ -21,6 +21,11 @@ static size_t plain_copy_batch(const struct dray_copy_item *items, size_t count,
     return 0;
 }
 
+/* Nothing is streamed. */
+static void plain_settle(void)
+{
+}
+
 static void plain_rows(void *dst, ptrdiff_t dst_stride, const void *src, ptrdiff_t src_stride,
                        size_t row_bytes, size_t rows, bool stream)
 {
@@ -78,6 +83,7 @@ const struct dray_kernels dray_kernels_plain = {
     .copy = plain_copy,
     .copy_stream = plain_copy,
     .copy_batch = plain_copy_batch,
+    .settle = plain_settle,
     .rows = plain_rows,
     .transpose = plain_transpose,
     .fill = plain_fill,

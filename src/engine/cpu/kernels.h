@@ -14,8 +14,8 @@
  * Cached or streamed. A cached store reads the line that it is about to overwrite, and throws other
  * lines out of the cache; a streamed (non-temporal) store does neither, but the reader of the
  * result finds it in memory. Who decides is the caller, by struct dray_copy_policy. A kernel that
- * streams ends with the barrier that makes its stores globally visible in order with those after
- * it, so its caller may signal completion by an ordinary release store.
+ * streams ends with the barrier (but for copy_batch) that makes its stores globally visible in order
+ * with those after it, so its caller may signal completion by an ordinary release store.
  */
 #ifndef DRAY_ENGINE_CPU_KERNELS_H
 #define DRAY_ENGINE_CPU_KERNELS_H
@@ -45,10 +45,14 @@ struct dray_kernels {
      * Copies items[0..count) in order, fetching the sources ahead of their turn.
      * items[count..known) are not copied: the next call will be asked for them, so their sources
      * are fetched too; known >= count. fetched says how many of the first items an earlier call has
-     * fetched already: 0, or what that call returned.
+     * fetched already: 0, or what that call returned. Unlike the others it leaves the barrier of
+     * streamed stores to the caller, who needs one for many batches: settle.
      */
     size_t (*copy_batch)(const struct dray_copy_item *items, size_t count, size_t known,
                          size_t fetched, bool stream);
+
+    /* The barrier that a kernel which streams ends with; after copy_batch. */
+    void (*settle)(void);
 
     /*
      * Copies a rectangle: rows runs of row_bytes contiguous bytes, strides in bytes, of any sign.

@@ -43,6 +43,11 @@ static size_t pio_copy_batch(const struct dray_copy_item *items, size_t count, s
     return 0;
 }
 
+/* Nothing is streamed. */
+static void pio_settle(void)
+{
+}
+
 static void pio_rows(void *dst, ptrdiff_t dst_stride, const void *src, ptrdiff_t src_stride,
                      size_t row_bytes, size_t rows, bool stream)
 {
@@ -103,6 +108,7 @@ static const struct dray_kernels pio_kernels = {
     .copy = pio_copy,
     .copy_stream = pio_copy,
     .copy_batch = pio_copy_batch,
+    .settle = pio_settle,
     .rows = pio_rows,
     .transpose = pio_transpose,
     .fill = pio_fill,

@@ -88,6 +88,7 @@ struct dray_soft_queue {
     /* Copies whose destinations follow each other: how many bytes so far, and where they end. */
     uint64_t run;
     const uint8_t *run_end;
+    bool stream; /* the next go round the caches */
 
     uint64_t spent; /* bytes moved or looked at in this service */
 
@@ -188,6 +189,10 @@ enum dray_step dray_soft_wait(struct dray_soft_queue *q);
 /* Executes the SIGNALs and WAITs without CHAIN that lie next in the ring, as far as they need no
  * more than plain memory and no patience. Returns how many; 0: the next one needs the long way. */
 uint32_t dray_soft_run_flags(struct dray_soft_queue *q);
+/* The same for COPY between plain memory. */
+uint32_t dray_soft_run_window(struct dray_soft_queue *q);
+/* The transaction is over: counts it and writes its completion. */
+void dray_soft_finish(struct dray_soft_queue *q, uint64_t user_data);
 /* io.c: one side at least is a file or stream. At most `max` bytes at the views; what was done in
  * *done. The step is MORE when it went on, PARK, or DONE after q was failed. */
 enum dray_step dray_soft_transfer(struct dray_soft_queue *q, struct dray_view *dst,

@@ -13,6 +13,7 @@
 #include <rte_dmadev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_pause.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -173,6 +174,7 @@ static int copy_one(void)
     while (!rte_dma_completed(peer.dev, peer.chan, 1, &last, &failed)) {
         if (failed || ++polls == POLLS_MAX)
             return -EIO;
+        rte_pause();
     }
     return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "copiers.h"
+#include "dray/io.h"
 #include "harness.h"
 #include "load.h"
 #include "memory.h"
@@ -176,8 +177,8 @@ static int copy_one(struct bench_run *run, uint64_t op)
 
     fill_copy(&state->rig, op);
     dray_queue_submit(queue);
-    while (!(completion = dray_queue_peek(queue))) {
-    }
+    while (!(completion = dray_queue_peek(queue)))
+        dray_io_relax();
     if (completion->status != DRAY_STATUS_OK)
         return bench_rig_refused(run, completion);
     dray_queue_seen(queue, 1);

@@ -18,8 +18,8 @@
 
 enum {
     SEED = 0x56,
-    DEPTH = 256,
-    GATHER = 64, /* pieces of one transaction */
+    DEPTH = 1024, /* a long list wants a deep ring: what a doorbell costs is shared by more of it */
+    GATHER = 64,  /* pieces of one transaction */
 };
 
 struct sg_param {

@@ -274,8 +274,9 @@ static int map_file(struct dray_session *session, size_t index)
         char path[32];
         snprintf(path, sizeof(path), "/proc/self/fd/%d", bound->fd);
         fd = open(path, (decl->access & DRAY_WRITE ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC);
+        /* EINVAL is how a file system says that it has no direct files: no mistake in the program. */
         if (fd < 0)
-            return fail(session, index, -errno, " direct");
+            return fail(session, index, errno == EINVAL ? -EOPNOTSUPP : -errno, " direct");
     }
     int error = dray_map_file(session->domain, fd, decl->access, &bound->key[0]);
     if (decl->direct)

@@ -124,6 +124,19 @@ examples() {
     python3 tests/golden/examples.py "$top/gcc/dray" examples/programs auto
 }
 
+# What the benchmarks compare with, compiled and run once: sizes for a smoke test, every byte verified.
+peers() {
+    for library in libdpdk openblas; do
+        pkg-config --exists "$library" || {
+            echo "$library is not installed: tools/setup.sh bench"
+            return 77
+        }
+    done
+    configure peers gcc --werror -Dpeers=enabled
+    ninja -C "$top/peers" dray bench/peer_dpdk.so bench/peer_openblas.so
+    python3 tests/golden/bench.py "$top/peers/dray" --peers
+}
+
 stage format "clang-format agrees with every C file" tools/format_code.sh
 stage tree "nothing in the tree is of one machine" tools/check_tree.sh
 stage links "links and anchors in the documentation exist" python3 tools/check_links.py
@@ -133,6 +146,7 @@ stage asan "AddressSanitizer and UndefinedBehaviorSanitizer, tests" \
     build_and_test asan gcc -Db_sanitize=address,undefined
 stage tsan "ThreadSanitizer, tests" tsan_and_test
 stage examples "every example" examples
+stage peers "what the benchmarks compare with" peers
 stage man "every public function has a man page section, pages render without a warning" \
     tools/check_man.sh "$top/gcc"
 stage install "installed headers and library alone, in C and C++, shared and static" \

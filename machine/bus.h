@@ -1,0 +1,79 @@
+/*
+ * The bus between masters and memory: arbitration, occupancy, snooping.
+ *
+ * One request holds the bus at a time, for its overhead and its beats; memory works behind it, so the
+ * next is granted while the answer of the last is still on its way. A grant is the point at which a
+ * request takes effect (request.h): caches are snooped, bytes move.
+ */
+#ifndef DRAY_MACHINE_BUS_H
+#define DRAY_MACHINE_BUS_H
+
+#include "dram.h"
+#include "memory.h"
+#include "note.h"
+
+enum sim_arbiter {
+    SIM_ARBITER_PRIORITY, /* the master with the lowest number first */
+    SIM_ARBITER_ROUND_ROBIN,
+    SIM_ARBITER_WEIGHTED, /* shares by weight of what is waiting (deficit round robin) */
+    SIM_ARBITER_FIFO,     /* first come, first served */
+};
+
+struct sim_bus_params {
+    uint64_t arbiter;
+    uint64_t overhead;  /* ps for each burst: arbitration and address */
+    uint64_t bandwidth; /* bytes a second of data */
+    uint64_t burst; /* bytes; longer requests are several bursts, each arbitrated; a power of two */
+    uint64_t latency;    /* ps from a grant to memory's begin, and the same back */
+    uint64_t line;       /* bytes of a cache line: what is snooped; a power of two */
+    uint64_t from_cache; /* ps: answer of another cache, in place of memory's */
+};
+
+extern const struct sim_part_kind sim_bus_kind;
+
+/* A cache (the last level of one core's) that is asked at each grant of another master. */
+struct sim_snooper {
+    /* `address`: of the line. On SIM_READ and SIM_FILL: gives changed bytes to memory (the bus reads
+     * them from there), and keeps at most a shared copy. On the others: likewise, and keeps none.
+     * Returns what it had. */
+    enum sim_had {
+        SIM_HAD_NOTHING,
+        SIM_HAD_CLEAN,
+        SIM_HAD_CHANGED
+    } (*snoop)(struct sim_snooper *snooper, uint64_t address, enum sim_op op);
+    struct sim_snooper *next;
+};
+
+struct sim_bus_stats {
+    uint64_t requests, bytes;
+    sim_time waiting; /* from submission to grant, all together */
+    sim_time waiting_max;
+    sim_time busy; /* held for this master */
+};
+
+struct sim_bus;
+
+/* Devices' registers: an address range above memory. Called at the grant; an answer takes `latency` to
+ * come back (read) or to land (write). */
+struct sim_mmio {
+    uint64_t base, size;
+    sim_time latency;
+    uint64_t (*read)(struct sim_mmio *mmio, uint64_t offset, uint32_t size);
+    void (*write)(struct sim_mmio *mmio, uint64_t offset, uint32_t size, uint64_t value);
+    struct sim_mmio *next;
+};
+
+int sim_bus_create(struct sim_bus **bus, struct sim_kernel *kernel, struct sim_memory *memory,
+                   struct sim_dram *dram, const struct sim_bus_params *params);
+void sim_bus_destroy(struct sim_bus **bus);
+
+/* Gives the master its number; `weight` counts for SIM_ARBITER_WEIGHTED. The master outlives the bus. */
+void sim_bus_add_master(struct sim_bus *bus, struct sim_master *master, unsigned weight);
+void sim_bus_add_snooper(struct sim_bus *bus, struct sim_snooper *snooper);
+void sim_bus_add_mmio(struct sim_bus *bus, struct sim_mmio *mmio);
+struct sim_target *sim_bus_target(struct sim_bus *bus);
+
+void sim_bus_stats(const struct sim_bus *bus, const struct sim_master *master,
+                   struct sim_bus_stats *stats);
+
+#endif

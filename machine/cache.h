@@ -1,0 +1,67 @@
+/*
+ * The caches of one core: set-associative, write-back, one to three levels, inclusive.
+ *
+ * A coherent cache follows MESI: it snoops, and asks for a line before it writes it. A non-coherent
+ * one does neither; its owner maintains it line by line. Bytes are real: a line holds its own copy.
+ *
+ * Reads and writes are called in a fiber and take the time they take. The state of a line changes at
+ * the grant of its fill, in zero time, as request.h demands; a fill that is under way and whose line
+ * is taken away by a snoop before it is done has been used at its grant all the same.
+ */
+#ifndef DRAY_MACHINE_CACHE_H
+#define DRAY_MACHINE_CACHE_H
+
+#include "bus.h"
+#include "fiber.h"
+
+struct sim_cache_params {
+    uint64_t levels;  /* 1 to 3 */
+    uint64_t line;    /* bytes, as the bus has it */
+    uint64_t size[3]; /* bytes of each level; sets are a power of two */
+    uint64_t ways[3];
+    uint64_t latency[3];  /* ps of a hit, from the core */
+    uint64_t coherent;    /* snoops and is snooped */
+    uint64_t maintenance; /* ps for one line cleaned or invalidated, beside the write-back */
+    uint64_t speculative; /* millionths: how often a miss also fills the next line */
+};
+
+extern const struct sim_part_kind sim_cache_kind;
+
+struct sim_cache_stats {
+    uint64_t hits[3], misses;
+    uint64_t write_backs, fills, speculative_fills, upgrades;
+    uint64_t snooped;    /* asked by others, and had the line */
+    uint64_t maintained; /* lines */
+};
+
+struct sim_cache;
+
+/* `bus` receives fills and write-backs; `part` names the core in notes. */
+int sim_cache_create(struct sim_cache **cache, struct sim_kernel *kernel, struct sim_bus *bus,
+                     const char *part, const struct sim_cache_params *params);
+void sim_cache_destroy(struct sim_cache **cache);
+/* The cache's side of the bus: the core's uncached accesses are of this master too. */
+struct sim_master *sim_cache_master(struct sim_cache *cache);
+
+/* In a fiber; within one line. */
+void sim_cache_read(struct sim_cache *cache, uint64_t address, void *to, uint32_t size,
+                    const struct sim_origin *origin);
+void sim_cache_write(struct sim_cache *cache, uint64_t address, const void *from, uint32_t size,
+                     const struct sim_origin *origin);
+
+/* In a fiber; all lines that the range touches. Clean writes changed lines back and keeps them;
+ * invalidate drops them, changed bytes included; flush does the first, then the second. They return
+ * when the line is handed over; sim_cache_settle waits until all write-backs are done. */
+void sim_cache_clean(struct sim_cache *cache, uint64_t address, uint64_t size,
+                     const struct sim_origin *origin);
+void sim_cache_invalidate(struct sim_cache *cache, uint64_t address, uint64_t size,
+                          const struct sim_origin *origin);
+void sim_cache_flush(struct sim_cache *cache, uint64_t address, uint64_t size,
+                     const struct sim_origin *origin);
+void sim_cache_settle(struct sim_cache *cache);
+
+/* Without time, for watchers and tests: whether the line is held, and changed. */
+enum sim_had sim_cache_holds(const struct sim_cache *cache, uint64_t address);
+void sim_cache_stats(const struct sim_cache *cache, struct sim_cache_stats *stats);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * What parts tell whoever watches: the shadow state that finds hazards, the trace, the report.
+ *
+ * A part calls sim_note where something happens; it costs a test of a pointer where nobody watches.
+ * Notes come in the order of time.
+ */
+#ifndef DRAY_MACHINE_NOTE_H
+#define DRAY_MACHINE_NOTE_H
+
+#include "request.h"
+
+enum sim_note_kind {
+    /* A core; addresses are physical, of bytes in one line. */
+    SIM_NOTE_STORE,      /* it executed: the bytes are in its store buffer */
+    SIM_NOTE_DRAIN,      /* the oldest possible moment others see them: cache or bus took them */
+    SIM_NOTE_LOAD,       /* its value is fixed now; `value` says from where (enum sim_level) */
+    SIM_NOTE_BARRIER,    /* `value`: enum sim_barrier */
+    SIM_NOTE_MMIO_WRITE, /* reached the device */
+    SIM_NOTE_MMIO_READ,
+    /* A cache. */
+    SIM_NOTE_FILL,  /* a line came in; `value` is 1 where it was speculative */
+    SIM_NOTE_EVICT, /* a line went; `value` is 1 where it was written back */
+    SIM_NOTE_CLEAN, /* maintenance by line */
+    SIM_NOTE_INVALIDATE,
+    /* A device's access at its grant. */
+    SIM_NOTE_DEVICE_READ,
+    SIM_NOTE_DEVICE_WRITE,
+    SIM_NOTE_FAULT, /* refused: `address` is the device's */
+    /* A driver, through the machine's driver interface. */
+    SIM_NOTE_MAP, /* `address` physical or IO, `value`: enum sim_direction */
+    SIM_NOTE_UNMAP,
+    SIM_NOTE_FREE,
+    SIM_NOTE_RAISE, /* interrupt; `value` its number */
+    SIM_NOTE_HANDLE,
+    /* A stretch of time: from `time` - `value` to `time`. For traces. */
+    SIM_NOTE_SPAN,
+};
+
+struct sim_note {
+    enum sim_note_kind kind;
+    sim_time time;
+    const char *part; /* "core0", "bus", "controller.0" */
+    uint64_t address;
+    uint64_t size; /* bytes */
+    uint64_t value;
+    const char *text;                /* SPAN: what it was */
+    const struct sim_origin *origin; /* may be NULL; valid during the call */
+};
+
+struct sim_watcher {
+    void (*note)(struct sim_watcher *watcher, const struct sim_note *note);
+    struct sim_watcher *next;
+};
+
+/* Tells everyone who watches. Ask sim_watchers first where putting a note together costs. */
+static inline void sim_note(const struct sim_kernel *kernel, const struct sim_note *note)
+{
+    for (struct sim_watcher *w = sim_watchers(kernel); w; w = w->next)
+        w->note(w, note);
+}
+
+#endif

@@ -270,6 +270,45 @@ static void a_long_overlapping_copy_is_memmove(void **state)
     moves(&split_config, 0);
 }
 
+/* ---- rates ---- */
+
+/* Sleeps of a worker that would poll for an hour, while one of its queues copies at 20 MB/s. */
+static uint64_t sleeps_at_a_rate(bool with_an_idle_queue)
+{
+    enum {
+        SIZE = 1 << 20 /* 16 slices, each some 3 ms after the one before */
+    };
+    const struct dray_engine_options polls = { .size = sizeof(polls), .spin_ns = 3600000000000 };
+    const struct dray_queue_options slow = { .size = sizeof(slow), .rate_bytes_per_s = 20000000 };
+    struct rig rig, other = { 0 };
+    struct dray_queue *idle = NULL;
+    struct dray_engine_stats stats;
+    rig_open(&rig, &inline_config, 4);
+    other.domain = rig.domain;
+    assert_int_equal(dray_engine_open(&other.engine, rig.domain, "cpu", &polls), 0);
+    assert_int_equal(dray_queue_create(&other.queue, other.engine, &slow), 0);
+    if (with_an_idle_queue)
+        assert_int_equal(dray_queue_create(&idle, other.engine, NULL), 0);
+    uint8_t *bytes = guard_alloc(SIZE, 64);
+    dray_key key = rig_map(&rig, bytes, SIZE, DRAY_WRITE);
+    dray_prep_fill(rig_get(&other), key, 0, SIZE, "!", 1);
+    assert_int_equal(rig_finish(&other).moved, SIZE);
+    dray_engine_stats(other.engine, &stats);
+    dray_queue_destroy(&other.queue);
+    dray_queue_destroy(&idle);
+    dray_engine_close(&other.engine);
+    rig_close(&rig);
+    guard_free(bytes);
+    return stats.sleeps;
+}
+
+static void a_worker_that_waits_for_a_rate_sleeps_at_once(void **state)
+{
+    (void)state;
+    assert_true(sleeps_at_a_rate(false) > 0);
+    assert_int_equal(sleeps_at_a_rate(true), 0); /* a doorbell may come any time: it polls for it */
+}
+
 /* ---- a peer that holds the events of its queue ---- */
 
 static void make_block_and_fill(int fd)
@@ -318,6 +357,7 @@ int main(void)
         cmocka_unit_test(a_service_does_no_more_than_its_share),
         cmocka_unit_test(a_shape_that_never_ends_is_refused),
         cmocka_unit_test(a_long_overlapping_copy_is_memmove),
+        cmocka_unit_test(a_worker_that_waits_for_a_rate_sleeps_at_once),
         cmocka_unit_test(a_peer_cannot_block_the_worker),
     };
     return cmocka_run_group_tests_name("soft", tests, NULL, NULL);

@@ -29,6 +29,7 @@ int dray_soft_open(struct dray_engine **engine, struct dray_domain *domain,
     soft->policy.stream_min = profile.stream_min;
     soft->mode = mode;
     soft->spin_ns = options->spin_ns ? options->spin_ns : 50000;
+    soft->wake_ns = (uint64_t)profile.wake_ns;
     soft->split_min = options->split_min ? options->split_min : profile.split_min;
     soft->engine.domain = domain;
     pthread_mutex_init(&soft->lock, NULL);

@@ -129,6 +129,7 @@ struct dray_soft {
     struct dray_copy_policy policy;
     enum dray_mode mode;
     uint64_t spin_ns, split_min;
+    uint64_t wake_ns;     /* what a sleep costs */
     pthread_mutex_t lock; /* attach and detach */
     struct dray_soft_queue **queues;
     size_t queue_count, queue_room;

@@ -63,23 +63,36 @@ static void let_go(struct dray_soft_queue *q)
         atomic_store_explicit(&q->busy, 0, memory_order_release);
 }
 
-static bool serve_all(struct dray_worker *w)
-{
-    bool any = false;
-    for (size_t i = 0; i < w->count; i++)
-        if (hold(w->queues[i])) {
-            any |= dray_soft_service(w->queues[i]);
-            let_go(w->queues[i]);
-        } else {
-            any = true; /* a caller is at it, and what it leaves behind is not known yet */
-        }
-    return any;
-}
-
 static void sooner(uint64_t *deadline_ns, uint64_t other_ns)
 {
     if (other_ns < *deadline_ns)
         *deadline_ns = other_ns;
+}
+
+/* When a queue that waits for its rate goes on; 0: it waits for something else. */
+static uint64_t rated_until(const struct dray_soft_queue *q)
+{
+    uint64_t until_ns = q->deadline_ns;
+    if (q->park != DRAY_PARK_RATE)
+        return 0;
+    sooner(&until_ns, q->moderate_ns);
+    return until_ns;
+}
+
+static bool serve_all(struct dray_worker *w)
+{
+    bool any = false;
+    uint64_t rated_ns = w->count ? UINT64_MAX : 0;
+    for (size_t i = 0; i < w->count; i++)
+        if (hold(w->queues[i])) {
+            any |= dray_soft_service(w->queues[i]);
+            sooner(&rated_ns, rated_until(w->queues[i]));
+            let_go(w->queues[i]);
+        } else {
+            any = true; /* a caller is at it, and what it leaves behind is not known yet */
+        }
+    w->rated_ns = rated_ns;
+    return any;
 }
 
 static void listen_to_stream(struct listen *l, const struct dray_soft_queue *q)
@@ -252,6 +265,13 @@ static bool work(struct dray_worker *w)
     return any;
 }
 
+/* Rates alone hold all its queues, and for longer than a sleep costs: there is nothing to poll for. */
+static bool waits_for_rates(const struct dray_worker *w)
+{
+    return w->rated_ns && w->soft->spin_ns != UINT64_MAX &&
+           w->rated_ns > dray_io_clock_ns() + w->soft->wake_ns;
+}
+
 /* Polls for spin_ns since the last work, then returns to sleep. */
 static bool spun_out(const struct dray_worker *w, uint64_t *idle_since_ns, unsigned *spins)
 {
@@ -285,7 +305,7 @@ static void *worker_main(void *argument)
         if (work(w)) {
             idle_since_ns = 0;
             spins = 0;
-        } else if (spun_out(w, &idle_since_ns, &spins)) {
+        } else if (waits_for_rates(w) || spun_out(w, &idle_since_ns, &spins)) {
             worker_sleep(w);
             idle_since_ns = 0;
         }

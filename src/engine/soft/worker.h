@@ -31,6 +31,9 @@ struct dray_worker {
     /* The worker's own; others read count and queues only while no command is under way. */
     struct dray_soft_queue **queues;
     size_t count;
+    /* Found by the last pass over the queues: when rates let the first go on, if all of them wait for
+     * nothing else; 0: there is more to look for. */
+    uint64_t rated_ns;
 };
 
 #endif

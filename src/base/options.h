@@ -1,6 +1,6 @@
 /*
- * Options structures carry their own size, so that they can grow and a program compiled against an
- * older header goes on working.
+ * Options structures carry their own size, so that they can grow and a program compiled against another
+ * version of the header goes on working. The rule stands in dray/api.h; this is all there is of it.
  */
 #ifndef DRAY_BASE_OPTIONS_H
 #define DRAY_BASE_OPTIONS_H
@@ -9,22 +9,27 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Copies the caller's options (NULL: all zero) into `options`, `size` bytes of it, of which the
- * first version had `size_min`. Members that the caller's version lacks are zero; members that this
- * version lacks must be zero. The first member is size_t size. Returns 0 or -EINVAL. */
-static inline int dray_options_copy(void *options, size_t size, size_t size_min, const void *from)
+enum {
+    DRAY_OPTIONS_MAX = 4096 /* bytes; a larger size is no size */
+};
+
+/* Copies the caller's options (NULL: all zero) into `options`, which has `size` bytes; the first member
+ * of both is size_t size, and says `size` afterwards. Returns 0 or -EINVAL. */
+static inline int dray_options_copy(void *options, size_t size, const void *from)
 {
+    size_t given = 0;
     memset(options, 0, size);
-    if (!from)
-        return 0;
-    size_t given;
-    memcpy(&given, from, sizeof(given));
-    if (given < size_min || given > 4096)
-        return -EINVAL;
+    if (from) {
+        memcpy(&given, from, sizeof(given));
+        if (given < sizeof(given) || given > DRAY_OPTIONS_MAX)
+            return -EINVAL;
+    }
     for (size_t i = size; i < given; i++)
         if (((const unsigned char *)from)[i] != 0)
             return -EINVAL;
-    memcpy(options, from, given < size ? given : size);
+    if (from)
+        memcpy(options, from, given < size ? given : size);
+    memcpy(options, &size, sizeof(size));
     return 0;
 }
 

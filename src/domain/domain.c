@@ -53,7 +53,7 @@ static void locks_destroy(struct dray_domain *domain)
 int dray_domain_create(struct dray_domain **domain, const struct dray_domain_options *options)
 {
     struct dray_domain_options o;
-    if (dray_options_copy(&o, sizeof(o), sizeof(o), options) || o.regions_max > DRAY_REGIONS_MAX ||
+    if (dray_options_copy(&o, sizeof(o), options) || o.regions_max > DRAY_REGIONS_MAX ||
         o.faults_max > DRAY_FAULTS_MAX)
         return -EINVAL;
     struct dray_domain *d = aligned_alloc(64, sizeof(*d));

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "domain/region.h"
 #include "engine/driver.h"
 #include "engine/engines.h"
@@ -45,19 +46,6 @@ int dray_engine_probe(const char *name, char *why, size_t size)
     return driver->probe ? driver->probe(why, size) : 0;
 }
 
-/* What the caller knows of the structure, the rest zero. */
-static int whole_options(struct dray_engine_options *whole,
-                         const struct dray_engine_options *options)
-{
-    *whole = (struct dray_engine_options){ .size = sizeof(*whole) };
-    if (!options)
-        return 0;
-    if (options->size < sizeof(options->size) || options->size > sizeof(*whole))
-        return -EINVAL;
-    memcpy(whole, options, options->size);
-    return whole->mode > DRAY_MODE_HELP ? -EINVAL : 0;
-}
-
 int dray_engine_open(struct dray_engine **engine, struct dray_domain *domain, const char *name,
                      const struct dray_engine_options *options)
 {
@@ -67,7 +55,9 @@ int dray_engine_open(struct dray_engine **engine, struct dray_domain *domain, co
     if (!driver)
         return -ENOENT;
     char why[160];
-    int error = whole_options(&whole, options);
+    int error = dray_options_copy(&whole, sizeof(whole), options);
+    if (error == 0 && whole.mode > DRAY_MODE_HELP)
+        error = -EINVAL;
     if (error == 0)
         error = dray_engine_probe(driver->name, why, sizeof(why));
     if (error)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/options.h"
 #include "program/session.h"
 
 static const struct dray_decl *decl_of(const struct dray_session *session, size_t index)
@@ -309,9 +310,9 @@ int dray_session_open(struct dray_session *session, const struct dray_program *p
 {
     *session =
         (struct dray_session){ .program = program, .report = report, .dry = dry, .moves = true };
-    if (options)
-        memcpy(&session->options, options,
-               options->size < sizeof(*options) ? options->size : sizeof(*options));
+    if (dray_options_copy(&session->options, sizeof(session->options), options))
+        return dray_report_error(report, program, (struct dray_position){ 1, 1 }, -EINVAL,
+                                 "the options are of a later version, or have no size");
     if (session->options.profile)
         session->profile = *session->options.profile;
     else

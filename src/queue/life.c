@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "queue/host.h"
 #include "queue/state.h"
 #include "queue/wake.h"
@@ -14,11 +15,9 @@ enum {
 
 static int options_take(struct dray_queue_options *o, const struct dray_queue_options *options)
 {
-    memset(o, 0, sizeof(*o));
-    if (options && options->size != sizeof(*options))
-        return -EINVAL;
-    if (options)
-        *o = *options;
+    int r = dray_options_copy(o, sizeof(*o), options);
+    if (r)
+        return r;
     if (o->depth == 0)
         o->depth = DEPTH_DEFAULT;
     if (o->completion_depth == 0)

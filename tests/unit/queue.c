@@ -55,9 +55,7 @@ static void refuses_other_options(void **state)
 {
     (void)state;
     struct dray_queue *q;
-    struct dray_queue_options o = { .size = sizeof(o) - 1 };
-    assert_int_equal(dray_queue_build(&q, &o), -EINVAL);
-    o.size = sizeof(o);
+    struct dray_queue_options o = { .size = sizeof(o) };
     o.moderation.count = DRAY_DEPTH_MAX + 1;
     assert_int_equal(dray_queue_build(&q, &o), -EINVAL);
 }

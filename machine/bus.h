@@ -44,6 +44,14 @@ struct sim_snooper {
     struct sim_snooper *next;
 };
 
+/* Somebody who looks at each grant that takes bytes or ownership of a line from others (SIM_WRITE,
+ * SIM_FILL_OWN, SIM_UPGRADE): after caches were snooped, before bytes move, so memory holds what was
+ * there till now. Weak cores remember it (core.h). */
+struct sim_observer {
+    void (*granting)(struct sim_observer *observer, const struct sim_request *request);
+    struct sim_observer *next;
+};
+
 struct sim_bus_stats {
     uint64_t requests, bytes;
     sim_time waiting; /* from submission to grant, all together */
@@ -70,6 +78,7 @@ void sim_bus_destroy(struct sim_bus **bus);
 /* Gives the master its number; `weight` counts for SIM_ARBITER_WEIGHTED. The master outlives the bus. */
 void sim_bus_add_master(struct sim_bus *bus, struct sim_master *master, unsigned weight);
 void sim_bus_add_snooper(struct sim_bus *bus, struct sim_snooper *snooper);
+void sim_bus_add_observer(struct sim_bus *bus, struct sim_observer *observer);
 void sim_bus_add_mmio(struct sim_bus *bus, struct sim_mmio *mmio);
 struct sim_target *sim_bus_target(struct sim_bus *bus);
 

@@ -43,11 +43,22 @@ void sim_cache_destroy(struct sim_cache **cache);
 /* The cache's side of the bus: the core's uncached accesses are of this master too. */
 struct sim_master *sim_cache_master(struct sim_cache *cache);
 
-/* In a fiber; within one line. */
-void sim_cache_read(struct sim_cache *cache, uint64_t address, void *to, uint32_t size,
-                    const struct sim_origin *origin);
+/* In a fiber; within one line. Two fibers of one core may be inside at once: that of its program and
+ * that which empties its store buffer. Returns where the bytes came from; a line that was under way
+ * already counts as where it comes from. */
+enum sim_level sim_cache_read(struct sim_cache *cache, uint64_t address, void *to, uint32_t size,
+                              const struct sim_origin *origin);
 void sim_cache_write(struct sim_cache *cache, uint64_t address, const void *from, uint32_t size,
                      const struct sim_origin *origin);
+
+/* In a fiber; within one line: reads the old bytes and writes the new ones at one moment. */
+void sim_cache_swap(struct sim_cache *cache, uint64_t address, void *old, const void *new,
+                    uint32_t size, const struct sim_origin *origin);
+/* From anywhere, without time: if the first level holds the line (and, to write, alone), the bytes move
+ * now, a hit is counted, and true is returned; the caller lets latency[0] pass. Else nothing happens. */
+bool sim_cache_try_read(struct sim_cache *cache, uint64_t address, void *to, uint32_t size);
+bool sim_cache_try_write(struct sim_cache *cache, uint64_t address, const void *from,
+                         uint32_t size);
 
 /* In a fiber; all lines that the range touches. Clean writes changed lines back and keeps them;
  * invalidate drops them, changed bytes included; flush does the first, then the second. They return

@@ -36,6 +36,17 @@ enum sim_note_kind {
     SIM_NOTE_SPAN,
 };
 
+/* Where the bytes of a load came from. */
+enum sim_level {
+    SIM_LEVEL_BUFFER, /* the core's own store buffer */
+    SIM_LEVEL_1,
+    SIM_LEVEL_2,
+    SIM_LEVEL_3,
+    SIM_LEVEL_OTHER, /* another core's cache */
+    SIM_LEVEL_MEMORY,
+    SIM_LEVEL_EARLY, /* a weak core executed the load earlier than its place in the program */
+};
+
 struct sim_note {
     enum sim_note_kind kind;
     sim_time time;

@@ -4,9 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "dray/dray.h"
+#include "program/escape.h"
 
 static void print_help(FILE *out)
 {
@@ -36,8 +39,54 @@ struct run_options {
     bool json, quiet;
 };
 
+/* A line on the terminal, from the second second of a program on. */
+struct progress {
+    const char *name;
+    struct timespec begin;
+    bool shown;
+};
+
+static double seconds_since(const struct timespec *begin)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - begin->tv_sec) + (double)(now.tv_nsec - begin->tv_nsec) * 1e-9;
+}
+
+static void show_progress(void *user, const struct dray_program_progress *p)
+{
+    struct progress *progress = user;
+    double seconds = seconds_since(&progress->begin);
+    char name[30];
+    if (seconds < 1)
+        return;
+    progress->shown = true;
+    dray_escape(name, sizeof(name), progress->name, strlen(progress->name));
+    /* Below 80 columns, so that it stays one line. */
+    fprintf(stderr, "\r\033[K%s: %zu of %zu operations, %.1f MB, %.0f s", name, p->done,
+            p->operations, (double)p->moved_bytes * 1e-6, seconds);
+    fflush(stderr);
+}
+
+static void end_progress(const struct progress *progress)
+{
+    if (progress->shown)
+        fputs("\r\033[K", stderr);
+}
+
+static void begin_progress(struct progress *progress, const char *path,
+                           struct dray_program_options *options)
+{
+    const char *slash = strrchr(path, '/');
+    *progress = (struct progress){ .name = slash ? slash + 1 : path };
+    clock_gettime(CLOCK_MONOTONIC, &progress->begin);
+    options->progress = show_progress;
+    options->progress_user = progress;
+}
+
 static int run_one(const char *path, struct run_options *options)
 {
+    struct progress progress = { 0 };
     struct dray_program *program;
     struct dray_report *report;
     int status = cli_load(path, &program);
@@ -47,7 +96,10 @@ static int run_one(const char *path, struct run_options *options)
     struct dray_program_options with_directory = options->program;
     if (directory)
         with_directory.directory = directory;
+    if (isatty(STDERR_FILENO) && !options->json && !options->quiet)
+        begin_progress(&progress, path, &with_directory);
     int error = dray_program_run(program, &with_directory, &report);
+    end_progress(&progress);
     if (options->json && report)
         printf("%s\n", dray_report_json(report));
     else if (report && (error || !options->quiet))

@@ -25,6 +25,12 @@ DRAY_API int dray_program_parse(struct dray_program **program, const char *text,
 
 DRAY_API void dray_program_free(struct dray_program **program);
 
+/* How far a run has come. */
+struct dray_program_progress {
+    size_t done, operations; /* of its queues */
+    uint64_t moved_bytes;    /* by operations and parts of them that are done */
+};
+
 struct dray_program_options {
     size_t size;           /* sizeof this structure */
     const char *directory; /* relative file names start here; NULL: the current directory */
@@ -32,6 +38,10 @@ struct dray_program_options {
     const struct dray_profile *profile; /* NULL: dray_profile_load */
     uint64_t timeout_ns;                /* for the whole run; 0: 60 s */
     bool keep;                          /* temporary files stay, and the report names them */
+    /* Called in the running thread when everything is bound, then some ten times a second as long as that
+     * thread has not to do an operation itself, and when the queues are done; NULL: not. */
+    void (*progress)(void *user, const struct dray_program_progress *progress);
+    void *progress_user;
 };
 
 /* Runs it. Returns 0 when every transfer succeeded and every expectation held; -EIO when not

@@ -18,7 +18,8 @@ enum {
     NAP_NS = 100 * 1000,         /* how long, when an inline engine has to be looked at again */
     SLEEP_NS = 20 * 1000 * 1000, /* how long otherwise: only the time-out needs it */
 };
-#define TIMEOUT_NS ((uint64_t)60 * 1000000000)
+#define TIMEOUT_NS  ((uint64_t)60 * 1000000000)
+#define PROGRESS_NS ((uint64_t)100 * 1000 * 1000) /* between two reports of it */
 
 /* A queue on its way through its steps. */
 struct lane {
@@ -349,14 +350,43 @@ static void timed_out(struct dray_session *session, uint64_t timeout_ns)
     }
 }
 
+/* ---- telling how far it has come ---- */
+
+static void add_progress(const struct dray_session *session, const struct dray_decl *decl,
+                         struct dray_program_progress *progress)
+{
+    for (size_t k = 0; k < decl->count; k++) {
+        const struct dray_op_result *result = dray_session_result(session, decl->first + k);
+        progress->done += result->expected > 0 && result->completed >= result->transactions;
+        progress->moved_bytes += result->moved;
+    }
+    progress->operations += decl->count;
+}
+
+/* At once, or when it is time; *next_ns is when it will be. */
+static void tell_progress(const struct dray_session *session, bool at_once, uint64_t *next_ns)
+{
+    const struct dray_program *program = session->program;
+    struct dray_program_progress progress = { 0 };
+    if (!session->options.progress || (!at_once && dray_io_clock_ns() < *next_ns))
+        return;
+    for (size_t i = 0; i < program->decl_count; i++)
+        if (program->decls[i].kind == DRAY_DECL_QUEUE)
+            add_progress(session, &program->decls[i], &progress);
+    session->options.progress(session->options.progress_user, &progress);
+    *next_ns = dray_io_clock_ns() + PROGRESS_NS;
+}
+
 /* False: they were not done in time. */
 static bool run_lanes(struct dray_session *session, struct lane *lanes, size_t count)
 {
     uint64_t timeout = session->options.timeout_ns ? session->options.timeout_ns : TIMEOUT_NS;
-    uint64_t begin = dray_io_clock_ns();
+    uint64_t begin = dray_io_clock_ns(), tell_ns = 0;
     unsigned idle = 0;
     bool done = count == 0;
+    tell_progress(session, true, &tell_ns);
     while (!done) {
+        tell_progress(session, false, &tell_ns);
         if (round_of(lanes, count, &done)) {
             idle = 0;
             continue;
@@ -370,6 +400,7 @@ static bool run_lanes(struct dray_session *session, struct lane *lanes, size_t c
             nap(lanes, count);
     }
     session->report->total_ns = dray_io_clock_ns() - begin;
+    tell_progress(session, true, &tell_ns);
     return done;
 }
 

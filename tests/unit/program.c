@@ -308,6 +308,48 @@ static void lines_may_end_as_on_other_systems(void **state)
     dray_program_free(&program);
 }
 
+/* ---- progress ---- */
+
+struct told {
+    size_t calls;
+    struct dray_program_progress first, last;
+    bool went_back;
+};
+
+static void note_progress(void *user, const struct dray_program_progress *now)
+{
+    struct told *told = user;
+    if (told->calls++ == 0)
+        told->first = *now;
+    told->went_back |= now->done < told->last.done || now->moved_bytes < told->last.moved_bytes;
+    told->last = *now;
+}
+
+static void progress_goes_from_nothing_to_all(void **state)
+{
+    (void)state;
+    struct told told = { 0 };
+    struct dray_program_options o = options();
+    struct dray_report *report;
+    /* The list is nobody's: it does not count. */
+    struct dray_program *program = parse("mem a size 1KiB\nmem b size 1KiB\n"
+                                         "list l\n  fill a 1\n"
+                                         "queue q engine cpu\n  copy b <- a\n  nop\n"
+                                         "queue r engine cpu mode inline\n  fill a 2\n");
+    o.progress = note_progress;
+    o.progress_user = &told;
+    assert_int_equal(dray_program_run(program, &o, &report), 0);
+    assert_true(told.calls >= 2);
+    assert_int_equal(told.first.done, 0);
+    assert_int_equal(told.first.operations, 3);
+    assert_int_equal(told.last.done, 3);
+    assert_int_equal(told.last.operations, 3);
+    assert_int_equal(told.last.moved_bytes, 2048);
+    assert_false(told.went_back);
+    dray_report_free(&report);
+    dray_program_free(&program);
+}
+
 /* ---- failing calls ---- */
 
 static const char everything[] = "mem a pieces 4 of 4 random 1\nmem b size 16\nmem c size 16\n"
@@ -361,6 +403,7 @@ int main(void)
         cmocka_unit_test(slips_are_recognised_and_other_words_are_not),
         cmocka_unit_test(units_are_worked_in),
         cmocka_unit_test(lines_may_end_as_on_other_systems),
+        cmocka_unit_test(progress_goes_from_nothing_to_all),
         cmocka_unit_test(every_failing_call_is_an_error_and_leaks_nothing),
     };
     return cmocka_run_group_tests_name("program", tests, NULL, NULL);

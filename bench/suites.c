@@ -7,6 +7,7 @@ const struct bench_suite *const bench_suites[] = {
     &bench_suite_strided,
     &bench_suite_flag,
     &bench_suite_offload,
+    &bench_suite_domain,
     &bench_suite_pio,
     &bench_suite_layout,
     &bench_suite_contention,

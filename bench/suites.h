@@ -10,6 +10,7 @@ extern const struct bench_suite bench_suite_queue;
 extern const struct bench_suite bench_suite_strided;
 extern const struct bench_suite bench_suite_flag;
 extern const struct bench_suite bench_suite_offload;
+extern const struct bench_suite bench_suite_domain;
 extern const struct bench_suite bench_suite_pio;
 extern const struct bench_suite bench_suite_layout;
 extern const struct bench_suite bench_suite_contention;

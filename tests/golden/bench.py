@@ -21,6 +21,7 @@ SUITES = {
                 "rect-256B"],
     "flag": ["signal-wait"],
     "offload": ["cpu-seconds"],
+    "domain": ["lookup", "lookup/dependent", "lookup-1Mi", "lookup-1Mi/dependent", "map-unmap"],
     "pio": ["4KiB", "64KiB", "1MiB"],
     "layout": ["array", "list", "transpose"],
     "contention": ["unlimited", "limit-1GiB/s", "limit-1GiB/s/alone"],

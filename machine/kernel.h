@@ -62,9 +62,9 @@ void sim_kernel_destroy(struct sim_kernel **kernel);
 
 sim_time sim_now(const struct sim_kernel *kernel);
 
-/* Schedules an event at `when`, not before now (an earlier time is a mistake of the part: abort with
- * a sentence). One that is pending already is moved, and counts as scheduled last. Growing the heap
- * may fail for want of memory: then the kernel stops, and sim_run says so. */
+/* Schedules an event at `when`, not before now (an earlier time is a mistake of the part, and so is
+ * SIM_NEVER: abort with a sentence). One that is pending already is moved, and counts as scheduled
+ * last. Growing the heap may fail for want of memory: then the kernel stops, and sim_run says so. */
 void sim_at(struct sim_kernel *kernel, struct sim_event *event, sim_time when);
 static inline void sim_after(struct sim_kernel *kernel, struct sim_event *event, sim_time delay)
 {
@@ -75,11 +75,14 @@ void sim_cancel(struct sim_kernel *kernel, struct sim_event *event);
 
 /* Time of the first pending event; SIM_NEVER where there is none. */
 sim_time sim_next(const struct sim_kernel *kernel);
-/* If no event is pending up to and with `when`, the time moves there and true is returned. For parts
- * that would otherwise schedule an event for nobody else to see. */
+/* If no event is pending up to and with `when`, and the run goes that far, the time moves there and
+ * true is returned. For parts that would otherwise schedule an event for nobody else to see. */
 bool sim_skip(struct sim_kernel *kernel, sim_time when);
 
-/* Runs the first event. False: none is pending, or sim_stop was called. */
+/* The next two are called from outside of all events and fibers.
+ *
+ * Runs the first event. False: none is pending, or sim_stop was called (and has now been heard: the
+ * next call goes on). */
 bool sim_step(struct sim_kernel *kernel);
 /* Runs events up to and with `until`; the time is then that of the last event (or `until`, where
  * events are left). Returns 0; -ENOMEM. */

@@ -4,6 +4,19 @@
  * One request holds the bus at a time, for its overhead and its beats; memory works behind it, so the
  * next is granted while the answer of the last is still on its way. A grant is the point at which a
  * request takes effect (request.h): caches are snooped, bytes move.
+ *
+ * Held for overhead + size/bandwidth. The answer is back when both the bus and memory are through
+ * with the burst, and one latency later:
+ *
+ *     memory             max(dram(grant + latency), grant + held) + latency
+ *     another cache      max(grant + from_cache, grant + held)
+ *     upgrade            likewise: every cache has answered
+ *     registers          grant + held + their latency
+ *
+ * Requests of one master are granted in the order in which it submitted them. One longer than `burst`
+ * is granted burst by burst, and its bytes move so; `granted` is called at the last. A line that a
+ * cache asks for is one burst, whatever its size. Where nothing answers, reads find bytes of 0xff,
+ * writes are lost, and the status is SIM_FAULT.
  */
 #ifndef DRAY_MACHINE_BUS_H
 #define DRAY_MACHINE_BUS_H
@@ -54,9 +67,10 @@ struct sim_observer {
 
 struct sim_bus_stats {
     uint64_t requests, bytes;
-    sim_time waiting; /* from submission to grant, all together */
-    sim_time waiting_max;
-    sim_time busy; /* held for this master */
+    uint64_t bursts;
+    sim_time waiting;     /* of bursts, from when they could be granted till they were */
+    sim_time waiting_max; /* of one burst */
+    sim_time busy;        /* held for this master */
 };
 
 struct sim_bus;
@@ -71,6 +85,11 @@ struct sim_mmio {
     struct sim_mmio *next;
 };
 
+enum {
+    SIM_BUS_MASTERS = 64, /* at most on one bus */
+};
+
+/* Returns 0 or -ENOMEM; parameters have been checked. Without `dram` memory itself takes no time. */
 int sim_bus_create(struct sim_bus **bus, struct sim_kernel *kernel, struct sim_memory *memory,
                    struct sim_dram *dram, const struct sim_bus_params *params);
 void sim_bus_destroy(struct sim_bus **bus);
@@ -81,6 +100,9 @@ void sim_bus_add_snooper(struct sim_bus *bus, struct sim_snooper *snooper);
 void sim_bus_add_observer(struct sim_bus *bus, struct sim_observer *observer);
 void sim_bus_add_mmio(struct sim_bus *bus, struct sim_mmio *mmio);
 struct sim_target *sim_bus_target(struct sim_bus *bus);
+/* What it was created with. */
+struct sim_memory *sim_bus_memory(struct sim_bus *bus);
+const struct sim_bus_params *sim_bus_params(const struct sim_bus *bus);
 
 void sim_bus_stats(const struct sim_bus *bus, const struct sim_master *master,
                    struct sim_bus_stats *stats);

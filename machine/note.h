@@ -20,9 +20,10 @@ enum sim_note_kind {
     /* A cache. */
     SIM_NOTE_FILL,  /* a line came in; `value` is 1 where it was speculative */
     SIM_NOTE_EVICT, /* a line went; `value` is 1 where it was written back */
-    SIM_NOTE_CLEAN, /* maintenance by line */
-    SIM_NOTE_INVALIDATE,
-    /* A device's access at its grant. */
+    SIM_NOTE_CLEAN, /* maintenance by line; `value` is 1 where changed bytes are on their way now */
+    SIM_NOTE_INVALIDATE, /* likewise; `value` is 1 where changed bytes were lost */
+    SIM_NOTE_WRITE_BACK, /* changed bytes of a line reached memory: cleaned, evicted or snooped */
+    /* A device's access at its grant, burst by burst: of masters whose `device` is not 0. */
     SIM_NOTE_DEVICE_READ,
     SIM_NOTE_DEVICE_WRITE,
     SIM_NOTE_FAULT, /* refused: `address` is the device's */

@@ -36,10 +36,20 @@ struct sim_cache_stats {
 
 struct sim_cache;
 
-/* `bus` receives fills and write-backs; `part` names the core in notes. */
+/* `bus` receives fills and write-backs; `part` names the core in notes. Adds its master, and where it is
+ * coherent its snooper, to the bus. Returns 0; -ENOMEM; -EINVAL (the bus has another line). */
 int sim_cache_create(struct sim_cache **cache, struct sim_kernel *kernel, struct sim_bus *bus,
                      const char *part, const struct sim_cache_params *params);
 void sim_cache_destroy(struct sim_cache **cache);
+/* Told when the bytes of sim_cache_read, write and swap move: at once on a hit, else at the grant of the
+ * fill, before the call returns. That is the moment of which a note about the access speaks. Not called
+ * for sim_cache_try_read and try_write, whose moment is the call. */
+struct sim_cache_listener {
+    void (*moved)(struct sim_cache_listener *listener, bool write, uint64_t address, uint32_t size,
+                  enum sim_level level, const struct sim_origin *origin);
+};
+/* One at most; NULL: none. */
+void sim_cache_listen(struct sim_cache *cache, struct sim_cache_listener *listener);
 /* The cache's side of the bus: the core's uncached accesses are of this master too. */
 struct sim_master *sim_cache_master(struct sim_cache *cache);
 

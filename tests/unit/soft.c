@@ -270,6 +270,35 @@ static void a_long_overlapping_copy_is_memmove(void **state)
     moves(&split_config, 0);
 }
 
+/* ---- statistics ---- */
+
+static void what_queues_did_counts_when_they_are_gone(void **state)
+{
+    (void)state;
+    struct rig rig;
+    uint8_t src[100], dst[100];
+    struct dray_engine_stats stats;
+    rig_open(&rig, &worker_config, 4);
+    memset(src, 1, sizeof(src));
+    dray_key in = rig_map(&rig, src, sizeof(src), DRAY_READ);
+    dray_key out = rig_map(&rig, dst, sizeof(dst), DRAY_WRITE);
+    for (unsigned i = 0; i < 3; i++) {
+        struct dray_desc *d = rig_get(&rig);
+        dray_prep_copy(d, out, 0, in, 0, 60);
+        d->flags = DRAY_FLAG_CHAIN;
+        dray_prep_copy(rig_get(&rig), out, 60, in, 60, 40);
+        assert_int_equal(rig_finish(&rig).moved, 100);
+        assert_int_equal(dray_queue_destroy(&rig.queue), 0);
+        assert_int_equal(dray_queue_create(&rig.queue, rig.engine, NULL), 0);
+    }
+    dray_engine_stats(rig.engine, &stats);
+    assert_int_equal(stats.transactions, 3);
+    assert_int_equal(stats.descriptors, 6);
+    assert_int_equal(stats.moved_bytes, 300);
+    assert_int_equal(stats.cpu_bytes, 300);
+    rig_close(&rig);
+}
+
 /* ---- rates ---- */
 
 /* Sleeps of a worker that would poll for an hour, while one of its queues copies at 20 MB/s. */
@@ -357,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_service_does_no_more_than_its_share),
         cmocka_unit_test(a_shape_that_never_ends_is_refused),
         cmocka_unit_test(a_long_overlapping_copy_is_memmove),
+        cmocka_unit_test(what_queues_did_counts_when_they_are_gone),
         cmocka_unit_test(a_worker_that_waits_for_a_rate_sleeps_at_once),
         cmocka_unit_test(a_peer_cannot_block_the_worker),
     };

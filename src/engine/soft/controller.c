@@ -26,9 +26,9 @@ void dray_soft_finish(struct dray_soft_queue *q, uint64_t user_data)
      * wait for the store buffer, 4 ns. */
     uint64_t last =
         txn->index | (uint64_t)txn->status << STATUS_SHIFT | (uint64_t)txn->access << ACCESS_SHIFT;
-    dray_count(&q->transactions, 1);
-    dray_count(&q->descriptors, txn->count);
-    dray_count(&q->moved, txn->moved);
+    dray_count(&q->counters.transactions, 1);
+    dray_count(&q->counters.descriptors, txn->count);
+    dray_count(&q->counters.moved, txn->moved);
     q->port->urgent |= txn->notify;
     dray_port_put(q->port, user_data, txn->moved,
                   txn->status == DRAY_STATUS_OK ? result : txn->result, last);

@@ -182,7 +182,7 @@ uint32_t dray_soft_run_flags(struct dray_soft_queue *q)
         dray_port_put(q->port, d.user_data, 0, 0, 0);
         done++;
     }
-    dray_count(&q->transactions, done);
-    dray_count(&q->descriptors, done);
+    dray_count(&q->counters.transactions, done);
+    dray_count(&q->counters.descriptors, done);
     return done;
 }

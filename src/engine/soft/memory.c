@@ -101,7 +101,7 @@ static enum dray_step advance(struct dray_soft_queue *q, uint64_t n, bool by_cpu
     q->progress += n;
     q->txn.moved += n;
     if (by_cpu)
-        dray_count(&q->cpu_bytes, n);
+        dray_count(&q->counters.cpu_bytes, n);
     dray_soft_charge(q, n);
     return q->progress == q->desc.length ? DRAY_STEP_DONE : DRAY_STEP_MORE;
 }

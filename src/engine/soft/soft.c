@@ -139,12 +139,12 @@ int dray_soft_attach(struct dray_engine *engine, struct dray_port *port, uint32_
     return error;
 }
 
-static void retire(struct dray_soft *soft, const struct dray_soft_queue *q)
+static void retire(struct dray_counters *retired, const struct dray_counters *counters)
 {
-    dray_count(&soft->retired.transactions, q->transactions);
-    dray_count(&soft->retired.descriptors, q->descriptors);
-    dray_count(&soft->retired.moved, q->moved);
-    dray_count(&soft->retired.cpu_bytes, q->cpu_bytes);
+    dray_count(&retired->transactions, counters->transactions);
+    dray_count(&retired->descriptors, counters->descriptors);
+    dray_count(&retired->moved, counters->moved);
+    dray_count(&retired->cpu_bytes, counters->cpu_bytes);
 }
 
 void dray_soft_detach(struct dray_engine *engine, struct dray_port *port)
@@ -156,17 +156,17 @@ void dray_soft_detach(struct dray_engine *engine, struct dray_port *port)
         dray_workers_remove(q);
     dray_reader_unregister(engine->domain, &q->reader);
     list_remove(soft, q);
-    retire(soft, q);
+    retire(&soft->retired, &q->counters);
     pthread_mutex_unlock(&soft->lock);
     queue_free(q);
 }
 
-static void add_stats(struct dray_engine_stats *stats, const struct dray_soft_queue *q)
+static void add_stats(struct dray_engine_stats *stats, const struct dray_counters *counters)
 {
-    stats->transactions += atomic_load_explicit(&q->transactions, memory_order_relaxed);
-    stats->descriptors += atomic_load_explicit(&q->descriptors, memory_order_relaxed);
-    stats->moved_bytes += atomic_load_explicit(&q->moved, memory_order_relaxed);
-    stats->cpu_bytes += atomic_load_explicit(&q->cpu_bytes, memory_order_relaxed);
+    stats->transactions += atomic_load_explicit(&counters->transactions, memory_order_relaxed);
+    stats->descriptors += atomic_load_explicit(&counters->descriptors, memory_order_relaxed);
+    stats->moved_bytes += atomic_load_explicit(&counters->moved, memory_order_relaxed);
+    stats->cpu_bytes += atomic_load_explicit(&counters->cpu_bytes, memory_order_relaxed);
 }
 
 void dray_soft_stats(const struct dray_engine *engine, struct dray_engine_stats *stats)
@@ -181,7 +181,7 @@ void dray_soft_stats(const struct dray_engine *engine, struct dray_engine_stats 
     pthread_mutex_lock(&soft->lock);
     add_stats(stats, &soft->retired);
     for (size_t i = 0; i < soft->queue_count; i++)
-        add_stats(stats, soft->queues[i]);
+        add_stats(stats, &soft->queues[i]->counters);
     pthread_mutex_unlock(&soft->lock);
 }
 

@@ -55,6 +55,11 @@ struct dray_link {
     uint32_t hops;   /* LINKs since the ring */
 };
 
+/* What was executed: written by the thread that serves, read by any. */
+struct dray_counters {
+    _Atomic uint64_t transactions, descriptors, moved, cpu_bytes;
+};
+
 struct dray_soft_queue {
     struct dray_reader reader;
     struct dray_soft *soft;
@@ -101,7 +106,7 @@ struct dray_soft_queue {
     uint8_t *bounce;
     uint32_t bounce_at, bounce_end;
 
-    _Atomic uint64_t transactions, descriptors, moved, cpu_bytes;
+    struct dray_counters counters;
 };
 
 enum {
@@ -133,7 +138,7 @@ struct dray_soft {
     pthread_mutex_t lock; /* attach and detach */
     struct dray_soft_queue **queues;
     size_t queue_count, queue_room;
-    struct dray_soft_queue retired; /* counters of queues that are gone */
+    struct dray_counters retired; /* of queues that are gone; under the lock */
     struct dray_split split;
     unsigned worker_count;
     struct dray_worker *workers;
@@ -227,7 +232,7 @@ void dray_soft_capabilities(const struct dray_engine *engine, struct dray_capabi
 bool dray_soft_can_copy(const struct dray_engine *engine, enum dray_region_kind dst,
                         enum dray_region_kind src);
 
-/* Counters: written by the thread that serves, read by any. */
+/* Without a locked instruction: one thread writes. */
 static inline void dray_count(_Atomic uint64_t *counter, uint64_t n)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,

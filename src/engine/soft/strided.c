@@ -342,7 +342,7 @@ enum dray_step dray_soft_strided(struct dray_soft_queue *q)
     uint64_t moved = run_slice(q->soft->kernels, &n, q->progress, q->desc.length, budget);
     q->progress += moved;
     q->txn.moved += moved;
-    dray_count(&q->cpu_bytes, moved);
+    dray_count(&q->counters.cpu_bytes, moved);
     dray_soft_charge(q, moved);
     return q->progress == q->desc.length ? DRAY_STEP_DONE : DRAY_STEP_MORE;
 }

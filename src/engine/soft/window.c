@@ -197,10 +197,10 @@ static uint64_t retire_batch(struct dray_soft_queue *q, struct window *w, uint32
         q->desc = (struct dray_desc){ .user_data = w->user_data[w->first + n - 1] };
     }
     q->txn.open = q->txn.count != 0;
-    dray_count(&q->transactions, transactions);
-    dray_count(&q->descriptors, descriptors);
-    dray_count(&q->moved, moved);
-    dray_count(&q->cpu_bytes, w->copied - begin);
+    dray_count(&q->counters.transactions, transactions);
+    dray_count(&q->counters.descriptors, descriptors);
+    dray_count(&q->counters.moved, moved);
+    dray_count(&q->counters.cpu_bytes, w->copied - begin);
     return w->copied - begin;
 }
 

@@ -20,12 +20,13 @@ enum {
 struct sim_frames;
 
 /* All frames of [base, base + size). `fragmentation`: millionths of the frames that follow each other
- * in an allocation of several but are not neighbours; 0 gives contiguous runs as long as there are. */
+ * in an allocation of several but are not neighbours; 0 gives contiguous runs as long as there are.
+ * Returns 0; -EINVAL; -ENOMEM. */
 int sim_frames_create(struct sim_frames **frames, struct sim_kernel *kernel, uint64_t base,
                       uint64_t size, uint64_t fragmentation);
 void sim_frames_destroy(struct sim_frames **frames);
-/* A frame of SIM_PAGE or SIM_HUGE_PAGE bytes, aligned to its size. Below `limit` (0: anywhere), as a
- * 32-bit device wants it. Returns its address, or SIM_NEVER where there is none. */
+/* A frame of SIM_PAGE or SIM_HUGE_PAGE bytes, aligned to its size. Below `limit`, as a 32-bit device
+ * wants it; 0: anywhere, above 4 GiB as long as there are any. Returns its address, or SIM_NEVER where there is none. */
 uint64_t sim_frames_take(struct sim_frames *frames, uint64_t size, uint64_t limit);
 void sim_frames_give(struct sim_frames *frames, uint64_t address, uint64_t size);
 uint64_t sim_frames_free(const struct sim_frames *frames); /* bytes */
@@ -56,11 +57,11 @@ int sim_space_map(struct sim_space *space, const struct sim_page *page);
 int sim_space_unmap(struct sim_space *space, uint64_t virtual);
 /* NULL where nothing is mapped. Valid until the next change. */
 const struct sim_page *sim_space_find(const struct sim_space *space, uint64_t virtual);
-/* Pins count. Returns 0; -ENOENT. */
+/* Pins count. Returns 0; -ENOENT; unpin also -EINVAL (not pinned). */
 int sim_space_pin(struct sim_space *space, uint64_t virtual);
 int sim_space_unpin(struct sim_space *space, uint64_t virtual);
 /* The page lies in another frame from now on (the caller copies the bytes and invalidates TLBs).
- * Returns 0; -ENOENT; -EBUSY (pinned). */
+ * Returns 0; -ENOENT; -EBUSY (pinned); -EINVAL (alignment). */
 int sim_space_move(struct sim_space *space, uint64_t virtual, uint64_t physical);
 
 /* ---- TLB ---- */

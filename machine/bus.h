@@ -16,7 +16,7 @@
  * Requests of one master are granted in the order in which it submitted them. One longer than `burst`
  * is granted burst by burst, and its bytes move so; `granted` is called at the last. A line that a
  * cache asks for is one burst, whatever its size. Where nothing answers, reads find bytes of 0xff,
- * writes are lost, and the status is SIM_FAULT.
+ * writes are lost, and the status is SIM_FAULT; such a request is done without being granted.
  */
 #ifndef DRAY_MACHINE_BUS_H
 #define DRAY_MACHINE_BUS_H
@@ -92,6 +92,7 @@ enum {
 /* Returns 0 or -ENOMEM; parameters have been checked. Without `dram` memory itself takes no time. */
 int sim_bus_create(struct sim_bus **bus, struct sim_kernel *kernel, struct sim_memory *memory,
                    struct sim_dram *dram, const struct sim_bus_params *params);
+/* Its events are left in the kernel, which does not run any more. */
 void sim_bus_destroy(struct sim_bus **bus);
 
 /* Gives the master its number; `weight` counts for SIM_ARBITER_WEIGHTED. The master outlives the bus. */

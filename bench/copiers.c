@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -98,6 +99,58 @@ void bench_gather_libc(void *dst, const void *src, const uint64_t *offsets, size
 
     for (i = 0; i < count; i++, to += length)
         memcpy(to, (const char *)src + offsets[i], length);
+}
+
+/* A line goes in one vector where there are vectors of a line: the compiler's choice. */
+typedef uint64_t line __attribute__((vector_size(64), aligned(64), may_alias));
+
+enum {
+    LINE = 64,
+    AHEAD = 32, /* pieces */
+};
+
+static inline void fetch_piece(const char *from, size_t length)
+{
+    for (size_t i = 0; i < length; i += LINE)
+        __builtin_prefetch(from + i);
+}
+
+void bench_gather_ahead(void *dst, const void *src, const uint64_t *offsets, size_t count,
+                        size_t length)
+{
+    const char *base = src;
+    char *to = dst;
+
+    for (size_t i = 0; i < count; i++, to += length) {
+        const char *from = base + offsets[i];
+
+        if (i + AHEAD < count)
+            fetch_piece(base + offsets[i + AHEAD], length);
+        for (size_t k = 0; k < length; k += LINE)
+            *(line *)(void *)(to + k) = *(const line *)(const void *)(from + k);
+    }
+}
+
+void bench_gather_ahead_stream(void *dst, const void *src, const uint64_t *offsets, size_t count,
+                               size_t length)
+{
+#if defined(__x86_64__)
+    const char *base = src;
+    char *to = dst;
+
+    for (size_t i = 0; i < count; i++, to += length) {
+        const char *from = base + offsets[i];
+
+        if (i + AHEAD < count)
+            fetch_piece(base + offsets[i + AHEAD], length);
+        for (size_t k = 0; k < length; k += 16)
+            _mm_stream_si128((__m128i *)(void *)(to + k),
+                             _mm_load_si128((const __m128i *)(const void *)(from + k)));
+    }
+    _mm_sfence();
+#else
+    bench_gather_ahead(dst, src, offsets, count, length);
+#endif
 }
 
 void bench_rows_libc(void *dst, size_t dst_pitch, const void *src, size_t src_pitch, size_t rows,
@@ -251,4 +304,82 @@ double bench_ping_pong_ns(uint64_t trips, int cpu_caller, int cpu_other)
     pthread_join(other, NULL);
     sched_setaffinity(0, sizeof(before), &before);
     return begin * 1e9 / (2.0 * (double)(trips - warm));
+}
+
+struct handshake {
+    _Alignas(128) _Atomic uint64_t tail;
+    _Alignas(128) uint64_t request[256][8];
+    struct {
+        uint64_t word[3];
+        _Atomic uint64_t last;
+    } _Alignas(128) answer[512];
+    _Alignas(64) char src[64][64], dst[64][64];
+    uint64_t trips;
+    int cpu;
+};
+
+static void *handshake_main(void *argument)
+{
+    struct handshake *h = argument;
+    unsigned turns = 0;
+
+    bench_bind(h->cpu);
+    for (uint64_t i = 1; i <= h->trips; i++) {
+        while (atomic_load_explicit(&h->tail, memory_order_acquire) != i)
+            spin(&turns);
+        const uint64_t *request = h->request[i % 256];
+        memcpy(h->dst[request[4]], h->src[request[3]], 64);
+        h->answer[i % 512].word[0] = request[1];
+        h->answer[i % 512].word[1] = request[5];
+        atomic_store_explicit(&h->answer[i % 512].last, i, memory_order_release);
+    }
+    return NULL;
+}
+
+static void handshake_once(struct handshake *h, uint64_t i, unsigned *turns)
+{
+    uint64_t *request = h->request[i % 256];
+
+    request[0] = 1;
+    request[1] = i;
+    request[2] = 7;
+    request[3] = i % 64;
+    request[4] = i % 64;
+    request[5] = 64;
+    request[6] = request[7] = 0;
+    atomic_store_explicit(&h->tail, i, memory_order_release);
+    while (atomic_load_explicit(&h->answer[i % 512].last, memory_order_acquire) != i)
+        spin(turns);
+}
+
+double bench_handshake_ns(uint64_t trips, int cpu_caller, int cpu_other)
+{
+    struct handshake *h = aligned_alloc(128, sizeof(*h));
+    uint64_t i, warm = trips / 8;
+    unsigned turns = 0;
+    double begin = 0;
+    cpu_set_t before;
+    pthread_t other;
+
+    if (!h)
+        return -1;
+    memset(h, 0, sizeof(*h));
+    h->trips = trips;
+    h->cpu = cpu_other;
+    if (pthread_create(&other, NULL, handshake_main, h)) {
+        free(h);
+        return -1;
+    }
+    sched_getaffinity(0, sizeof(before), &before);
+    bench_bind(cpu_caller);
+    for (i = 1; i <= trips; i++) {
+        if (i == warm + 1)
+            begin = bench_seconds();
+        handshake_once(h, i, &turns);
+    }
+    begin = bench_seconds() - begin;
+    pthread_join(other, NULL);
+    sched_setaffinity(0, sizeof(before), &before);
+    free(h);
+    return begin * 1e9 / (double)(trips - warm);
 }

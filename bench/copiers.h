@@ -25,6 +25,16 @@ bench_copy_fn *bench_copy_stream(const char **name);
 void bench_gather_libc(void *dst, const void *src, const uint64_t *offsets, size_t count,
                        size_t length);
 
+/**
+ * The best that is known for it on this processor, by a loop with nothing else to do: sources fetched
+ * some pieces ahead, whole lines, cached or non-temporal stores. Pieces are multiples of 64 bytes and
+ * dst is aligned to 64.
+ */
+void bench_gather_ahead(void *dst, const void *src, const uint64_t *offsets, size_t count,
+                        size_t length);
+void bench_gather_ahead_stream(void *dst, const void *src, const uint64_t *offsets, size_t count,
+                               size_t length);
+
 /** libc's memcpy for each of `rows` rows of `width` bytes. */
 void bench_rows_libc(void *dst, size_t dst_pitch, const void *src, size_t src_pitch, size_t rows,
                      size_t width);
@@ -42,6 +52,13 @@ double bench_copy_pair(void *const dst[2], const void *const src[2], size_t leng
  * times. Nanoseconds of one way, negative when the thread could not be made.
  */
 double bench_ping_pong_ns(uint64_t trips, int cpu_caller, int cpu_other);
+
+/**
+ * What two threads cannot do without to copy 64 bytes for each other: the caller writes 64 bytes that
+ * say what to copy and a tail, the other copies and writes 32 bytes that say so, in rings. Nanoseconds
+ * of one round trip, negative when the thread could not be made.
+ */
+double bench_handshake_ns(uint64_t trips, int cpu_caller, int cpu_other);
 
 /** Binds the calling thread to a processor; a negative number does nothing. */
 void bench_bind(int cpu);

@@ -253,6 +253,21 @@ static double run_dray_latency(struct bench_run *run)
     return run_dray(run, copy_singly);
 }
 
+/* The least that any two threads need: no keys, no checks, no right to stop. */
+static double run_handshake(struct bench_run *run)
+{
+    double ns = bench_handshake_ns(((struct queue_state *)run->state)->ops, bench_cpu(0),
+                                   bench_cpu_count() > 1 ? bench_cpu(1) : -1);
+
+    return ns > 0 ? ns : bench_fail(run, "no thread for the handshake");
+}
+
+static int nothing_to_verify(struct bench_run *run)
+{
+    (void)run;
+    return 0;
+}
+
 #define QUEUE_HOOKS                                                                               \
     .setup = queue_setup, .wipe = queue_wipe, .verify = queue_verify, .teardown = queue_teardown, \
     .seconds = 5, .rounds_min = 9
@@ -276,6 +291,12 @@ static const struct bench_case cases[] = {
                    .run = run_dpdk_latency,
                    .open = open_dpdk,
                    .close = close_dpdk } },
+      QUEUE_HOOKS },
+    { .name = "latency/limit",
+      .unit = "ns",
+      .param = &(const struct queue_param){ 100000 },
+      .dray = { .name = "dray", .run = run_dray_latency },
+      .peers = { { .name = "bare handshake", .run = run_handshake, .verify = nothing_to_verify } },
       QUEUE_HOOKS },
 };
 

@@ -164,28 +164,58 @@ static double run_dray(struct bench_run *run)
     return sg_figure(state, bench_seconds() - begin);
 }
 
-static double run_memcpy(struct bench_run *run)
+typedef void gather_fn(void *, const void *, const uint64_t *, size_t, size_t);
+
+static double run_loop(struct bench_run *run, gather_fn *gather)
 {
     struct sg_state *state = run->state;
     double begin = bench_seconds();
 
-    bench_gather_libc(state->dst, state->src, state->offsets, state->count, state->piece);
+    gather(state->dst, state->src, state->offsets, state->count, state->piece);
     return sg_figure(state, bench_seconds() - begin);
 }
 
-#define SG_CASE(label, bytes, gathered)                                                      \
-    {                                                                                        \
-        .name = label, .unit = "GB/s", .higher_is_better = true,                             \
-        .param = &(const struct sg_param){ bytes, gathered }, .setup = sg_setup,             \
-        .dray = { .name = "dray", .run = run_dray, .open = open_dray, .close = close_dray }, \
-        .peers = { { .name = "memcpy of each piece", .run = run_memcpy } }, .wipe = sg_wipe, \
-        .verify = sg_verify, .teardown = sg_teardown, .seconds = 4, .rounds_min = 9          \
+static double run_memcpy(struct bench_run *run)
+{
+    return run_loop(run, bench_gather_libc);
+}
+
+static double run_ahead(struct bench_run *run)
+{
+    return run_loop(run, bench_gather_ahead);
+}
+
+static double run_ahead_stream(struct bench_run *run)
+{
+    return run_loop(run, bench_gather_ahead_stream);
+}
+
+#define MEMCPY                                            \
+    {                                                     \
+        .name = "memcpy of each piece", .run = run_memcpy \
+    }
+
+/* The same pieces, by loops that know them all and have nothing else to do. */
+#define LIMIT                                                                           \
+    { .name = "loop that fetches ahead", .run = run_ahead },                            \
+    {                                                                                   \
+        .name = "loop that fetches ahead, non-temporal stores", .run = run_ahead_stream \
+    }
+
+#define SG_CASE(label, bytes, gathered, ...)                                                     \
+    {                                                                                            \
+        .name = label, .unit = "GB/s", .higher_is_better = true,                                 \
+        .param = &(const struct sg_param){ bytes, gathered }, .setup = sg_setup,                 \
+        .dray = { .name = "dray", .run = run_dray, .open = open_dray, .close = close_dray },     \
+        .peers = { __VA_ARGS__ }, .wipe = sg_wipe, .verify = sg_verify, .teardown = sg_teardown, \
+        .seconds = 4, .rounds_min = 9                                                            \
     }
 
 static const struct bench_case cases[] = {
-    SG_CASE("64B", 64, 64 * MIB),          SG_CASE("256B", 256, 128 * MIB),
-    SG_CASE("1KiB", KIB, 256 * MIB),       SG_CASE("4KiB", 4 * KIB, 256 * MIB),
-    SG_CASE("64KiB", 64 * KIB, 256 * MIB),
+    SG_CASE("64B", 64, 64 * MIB, MEMCPY),          SG_CASE("64B/limit", 64, 64 * MIB, LIMIT),
+    SG_CASE("256B", 256, 128 * MIB, MEMCPY),       SG_CASE("256B/limit", 256, 128 * MIB, LIMIT),
+    SG_CASE("1KiB", KIB, 256 * MIB, MEMCPY),       SG_CASE("4KiB", 4 * KIB, 256 * MIB, MEMCPY),
+    SG_CASE("64KiB", 64 * KIB, 256 * MIB, MEMCPY),
 };
 
 const struct bench_suite bench_suite_sg = {

@@ -85,12 +85,14 @@ static int print_json(const struct calibration *calibration, const char *path)
 {
     const struct dray_profile *p = &calibration->profile;
     json_t *object = json_pack(
-        "{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o}", "profile", path,
-        "setup_ns", p->setup_ns, "descriptor_ns", p->descriptor_ns, "bandwidth", p->bandwidth,
-        "cpu_bandwidth", p->cpu_bandwidth, "wake_ns", p->wake_ns, "first_touch_ns",
+        "{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "profile", path, "setup_ns", p->setup_ns, "descriptor_ns", p->descriptor_ns, "bandwidth",
+        p->bandwidth, "cpu_bandwidth", p->cpu_bandwidth, "wake_ns", p->wake_ns, "first_touch_ns",
         p->first_touch_ns, "pin_ns", p->pin_ns, "file_setup_ns", p->file_setup_ns, "file_bandwidth",
-        p->file_bandwidth, "stream_min", size_or_null(p->stream_min), "split_min",
-        size_or_null(p->split_min), "break_even", size_or_null(dray_profile_break_even(p)), "gap",
+        p->file_bandwidth, "stream_min", size_or_null(p->stream_min), "batch_stream_min",
+        size_or_null(p->batch_stream_min), "transpose_stream_min",
+        size_or_null(p->transpose_stream_min), "split_min", size_or_null(p->split_min),
+        "break_even", size_or_null(dray_profile_break_even(p)), "gap",
         size_or_null(dray_profile_gap(p)));
     int rc = object ? json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6)) : -1;
 
@@ -102,28 +104,30 @@ static int print_json(const struct calibration *calibration, const char *path)
 static void print_size(const char *name, uint64_t bytes, const char *about)
 {
     if (bytes == UINT64_MAX)
-        printf("  %-16s %10s          %s\n", name, "never", about);
+        printf("  %-20s %10s          %s\n", name, "never", about);
     else
-        printf("  %-16s %10llu bytes    %s\n", name, (unsigned long long)bytes, about);
+        printf("  %-20s %10llu bytes    %s\n", name, (unsigned long long)bytes, about);
 }
 
 static void print_text(const struct calibration *calibration)
 {
     const struct dray_profile *p = &calibration->profile;
 
-    printf("  %-16s %10.1f ns       %s\n", "setup", p->setup_ns, "t_p: doorbell to completion");
-    printf("  %-16s %10.2f ns       %s\n", "descriptor", p->descriptor_ns,
+    printf("  %-20s %10.1f ns       %s\n", "setup", p->setup_ns, "t_p: doorbell to completion");
+    printf("  %-20s %10.2f ns       %s\n", "descriptor", p->descriptor_ns,
            "t_o: each further descriptor");
-    printf("  %-16s %10.2f GB/s     %s\n", "bandwidth", p->bandwidth / 1e9, "B: the engine's");
-    printf("  %-16s %10.2f GB/s     %s\n", "cpu_bandwidth", p->cpu_bandwidth / 1e9,
+    printf("  %-20s %10.2f GB/s     %s\n", "bandwidth", p->bandwidth / 1e9, "B: the engine's");
+    printf("  %-20s %10.2f GB/s     %s\n", "cpu_bandwidth", p->cpu_bandwidth / 1e9,
            "B_c: the caller's memcpy");
-    printf("  %-16s %10.0f ns       %s\n", "wake", p->wake_ns, "a sleeping worker");
-    printf("  %-16s %10.0f ns       %s\n", "first_touch", p->first_touch_ns, "a page of 4 KiB");
-    printf("  %-16s %10.0f ns       %s\n", "pin", p->pin_ns, "likewise");
-    printf("  %-16s %10.0f ns       %s\n", "file_setup", p->file_setup_ns, "one read of a file");
-    printf("  %-16s %10.2f GB/s     %s\n", "file_bandwidth", p->file_bandwidth / 1e9,
+    printf("  %-20s %10.0f ns       %s\n", "wake", p->wake_ns, "a sleeping worker");
+    printf("  %-20s %10.0f ns       %s\n", "first_touch", p->first_touch_ns, "a page of 4 KiB");
+    printf("  %-20s %10.0f ns       %s\n", "pin", p->pin_ns, "likewise");
+    printf("  %-20s %10.0f ns       %s\n", "file_setup", p->file_setup_ns, "one read of a file");
+    printf("  %-20s %10.2f GB/s     %s\n", "file_bandwidth", p->file_bandwidth / 1e9,
            "of a cached file");
     print_size("stream_min", p->stream_min, "non-temporal stores win from here on");
+    print_size("batch_stream_min", p->batch_stream_min, "likewise, for each piece of a long list");
+    print_size("transpose_stream_min", p->transpose_stream_min, "likewise, for a transposition");
     print_size("split_min", p->split_min, "two workers win from here on");
     print_size("break_even", dray_profile_break_even(p), "S* = t_p / (1/B_c - 1/B)");
     print_size("gap", dray_profile_gap(p), "g* = B * t_o: smaller gaps are copied along");

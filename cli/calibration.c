@@ -244,16 +244,6 @@ static double kernel_ns(struct session *session, size_t bytes, bool stream)
     return median_of(values, runs);
 }
 
-/* The first x from which on series 1 stays above series 0 by a twentieth; 0: never. */
-static double crossing(const struct curve *curve)
-{
-    unsigned i = curve->points;
-
-    while (i && curve->y[1][i - 1] > 1.05 * curve->y[0][i - 1])
-        i--;
-    return i < curve->points ? curve->x[i] : 0;
-}
-
 static int measure_stores(struct session *session)
 {
     struct curve *curve = &session->out->curves[CURVE_STORES];
@@ -270,8 +260,15 @@ static int measure_stores(struct session *session)
         curve->y[0][curve->points] = (double)bytes / kernel_ns(session, bytes, false);
         curve->y[1][curve->points++] = (double)bytes / kernel_ns(session, bytes, true);
     }
-    curve->mark = crossing(curve);
+    curve->mark = calibration_cut(curve);
     session->out->profile.stream_min = curve->mark > 0 ? (uint64_t)curve->mark : UINT64_MAX;
+    return 0;
+}
+
+static int measure_streams(struct session *session)
+{
+    calibration_measure_streams(session->out, session->dst, session->src, session->size,
+                                session->quick);
     return 0;
 }
 
@@ -335,7 +332,7 @@ static int measure_split(struct session *session)
                              .mark_name = "split_min" };
     if (measure_split_side(session, 0, UINT64_MAX) || measure_split_side(session, 1, 1))
         return -1;
-    curve->mark = crossing(curve);
+    curve->mark = calibration_cut(curve);
     session->out->profile.split_min = curve->mark > 0 ? (uint64_t)curve->mark : UINT64_MAX;
     return 0;
 }
@@ -412,6 +409,7 @@ int calibration_measure(struct calibration *calibration, bool quick,
         { "gaps", measure_gap, false },
         { "waking", measure_wake, true },
         { "stores", measure_stores, true },
+        { "stores of lists and transpositions", measure_streams, true },
         { "splitting", measure_split, true },
         { "pages", measure_pages, true },
         { "files", measure_file, true },

@@ -1,10 +1,11 @@
 /*
  * Calibration: measuring this computer for a profile, and drawing what was measured.
  *
- *   calibrate.c          the verb
- *   calibration.c        the measurements of engine and memory
- *   calibration_os.c     those of the operating system: pages, files
- *   calibration_plot.c   their curves, as SVG
+ *   calibrate.c             the verb
+ *   calibration.c           the measurements of engine and memory
+ *   calibration_streams.c   where non-temporal stores pay for lists and transpositions
+ *   calibration_os.c        those of the operating system: pages, files
+ *   calibration_plot.c      their curves, as SVG
  */
 #ifndef CLI_CALIBRATION_H
 #define CLI_CALIBRATION_H
@@ -33,6 +34,8 @@ struct curve {
 enum calibration_curve {
     CURVE_BREAK_EVEN,
     CURVE_STORES,
+    CURVE_PIECES,
+    CURVE_TRANSPOSE,
     CURVE_DESCRIPTORS,
     CURVE_GAP,
     CURVE_SPLIT,
@@ -61,6 +64,23 @@ void calibration_measure_pages(struct calibration *calibration);
 
 /** One operation on a cached file, and its bandwidth; `buffer` holds `size` bytes. */
 void calibration_measure_file(struct calibration *calibration, void *buffer, size_t size);
+
+/**
+ * Where non-temporal stores pay for pieces of a list and for transpositions, with the kernels of this
+ * processor; the buffers hold `size` bytes each, and dst is overwritten.
+ */
+void calibration_measure_streams(struct calibration *calibration, void *dst, const void *src,
+                                 size_t size, bool quick);
+
+/** What series 1 must be better than series 0 by, on the average, to be worth taking. */
+#define CALIBRATION_GAIN_MIN 1.05
+
+/**
+ * From which x on series 1 is to be taken: where the gains from there on, as logarithms and less
+ * CALIBRATION_GAIN_MIN each, have the greatest sum. A single point that was disturbed moves that little,
+ * unlike the last crossing. 0: nowhere.
+ */
+double calibration_cut(const struct curve *curve);
 
 /** Adds to what was skipped. */
 void calibration_skip(struct calibration *calibration, const char *what, const char *why);

@@ -160,13 +160,14 @@ static json_t *profile_json(void)
     bool named = dray_profile_path(path, sizeof(path)) == 0;
     bool used = named && access(path, R_OK) == 0;
     dray_profile_load(&p);
-    return json_pack("{s:s s:s* s:f s:f s:f s:f s:f s:f s:f s:o s:o s:o s:o}", "source",
+    return json_pack("{s:s s:s* s:f s:f s:f s:f s:f s:f s:f s:o s:o s:o s:o s:o s:o}", "source",
                      used ? "file" : "built in", "path", named ? path : NULL, "setup_ns",
                      p.setup_ns, "descriptor_ns", p.descriptor_ns, "bandwidth", p.bandwidth,
                      "cpu_bandwidth", p.cpu_bandwidth, "wake_ns", p.wake_ns, "pin_ns", p.pin_ns,
                      "file_bandwidth", p.file_bandwidth, "stream_min", size_or_never(p.stream_min),
-                     "split_min", size_or_never(p.split_min), "break_even_bytes",
-                     size_or_never(dray_profile_break_even(&p)), "gap_bytes",
+                     "batch_stream_min", size_or_never(p.batch_stream_min), "transpose_stream_min",
+                     size_or_never(p.transpose_stream_min), "split_min", size_or_never(p.split_min),
+                     "break_even_bytes", size_or_never(dray_profile_break_even(&p)), "gap_bytes",
                      size_or_never(dray_profile_gap(&p)));
 }
 

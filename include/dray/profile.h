@@ -21,6 +21,9 @@ struct dray_profile {
     double file_bandwidth; /* cached file, large reads */
     uint64_t stream_min;   /* copies from this size on use non-temporal stores */
     uint64_t split_min;    /* copies from this size on are shared between workers */
+    /* Likewise non-temporal: pieces of a list that is over stream_min as a whole, from this size of a
+     * piece on; and whole transpositions and rectangles. */
+    uint64_t batch_stream_min, transpose_stream_min;
 };
 
 /* Built-in values, measured on one machine; their source is in src/base/profile.c. */

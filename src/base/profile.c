@@ -46,6 +46,9 @@ static const struct field {
     FIELD(file_setup_ns, UNIT_NS, "one file operation, without its bytes"),
     FIELD(file_bandwidth, UNIT_SPEED, "cached file, large reads, bytes a second"),
     FIELD(stream_min, UNIT_BYTES, "copies from this size on use non-temporal stores"),
+    FIELD(batch_stream_min, UNIT_BYTES,
+          "likewise pieces of a long list, from this size of each on"),
+    FIELD(transpose_stream_min, UNIT_BYTES, "likewise transpositions and rectangles"),
     FIELD(split_min, UNIT_BYTES, "copies from this size on are shared between workers"),
 #undef FIELD
 };
@@ -67,7 +70,10 @@ void dray_profile_default(struct dray_profile *profile)
         .pin_ns = 314,
         .file_setup_ns = 1000, /* pread of 4 KiB, cached: 711,000 a second, 4 KiB at 10 GB/s */
         .file_bandwidth = 4e9,
-        .stream_min = 16 << 20, /* cached stores 17 GB/s, non-temporal 28, at 16 MiB */
+        .stream_min = 16 << 20,          /* cached stores 17 GB/s, non-temporal 28, at 16 MiB */
+        .batch_stream_min = 256,         /* under it the kernels take cached stores anyway */
+        .transpose_stream_min = 4 << 20, /* streamed 33 GB/s, cached 22, at 4 MiB; who reads
+                                             a smaller one next wants it cached */
         .split_min =
             256 << 10, /* 5 us on one core; two save half of it, for 0.3 us of handing over */
     };

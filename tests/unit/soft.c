@@ -270,6 +270,40 @@ static void a_long_overlapping_copy_is_memmove(void **state)
     moves(&split_config, 0);
 }
 
+/* ---- what the profile says ---- */
+
+/* The policy of an engine that is opened with a profile of these lines. */
+static struct dray_copy_policy policy_with(const char *lines)
+{
+    char path[] = "/tmp/dray-profile-XXXXXX";
+    int fd = mkstemp(path);
+    struct rig rig;
+    assert_true(fd >= 0);
+    assert_true(dprintf(fd, "[profile]\n%s", lines) > 0);
+    close(fd);
+    setenv("DRAY_PROFILE", path, 1);
+    rig_open(&rig, &inline_config, 4);
+    unsetenv("DRAY_PROFILE");
+    unlink(path);
+    struct dray_copy_policy policy = ((const struct dray_soft *)rig.engine)->policy;
+    rig_close(&rig);
+    return policy;
+}
+
+static void the_profile_says_when_to_stream(void **state)
+{
+    (void)state;
+    struct dray_copy_policy policy = policy_with("stream_min = 5000000\nbatch_stream_min = 300\n"
+                                                 "transpose_stream_min = 7000000\n");
+    assert_int_equal(policy.stream_min, 5000000);
+    assert_int_equal(policy.batch_stream_min, 300);
+    assert_int_equal(policy.transpose_stream_min, 7000000);
+    /* It is multiplied by the pieces of a batch. */
+    policy = policy_with("batch_stream_min = 9223372036854775808\n");
+    assert_true(policy.batch_stream_min > DRAY_SLICE);
+    assert_true(policy.batch_stream_min < SIZE_MAX / 64);
+}
+
 /* ---- statistics ---- */
 
 static void what_queues_did_counts_when_they_are_gone(void **state)
@@ -386,6 +420,7 @@ int main(void)
         cmocka_unit_test(a_service_does_no_more_than_its_share),
         cmocka_unit_test(a_shape_that_never_ends_is_refused),
         cmocka_unit_test(a_long_overlapping_copy_is_memmove),
+        cmocka_unit_test(the_profile_says_when_to_stream),
         cmocka_unit_test(what_queues_did_counts_when_they_are_gone),
         cmocka_unit_test(a_worker_that_waits_for_a_rate_sleeps_at_once),
         cmocka_unit_test(a_peer_cannot_block_the_worker),

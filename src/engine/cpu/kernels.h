@@ -90,19 +90,13 @@ struct dray_kernels {
 /*
  * From which size, in bytes, streamed stores win on this computer. What is read again soon is
  * better left in the cache: a batch should be streamed only where its pieces are this long and what
- * they fill, all together, is over stream_min. Calibration writes its own.
+ * they fill, all together, is over stream_min. From the profile.
  */
 struct dray_copy_policy {
     size_t stream_min;           /* one contiguous copy, fill, or copy with CRC */
-    size_t batch_stream_min;     /* pieces of a batch, rows of a rectangle */
-    size_t transpose_stream_min; /* a whole transposition */
+    size_t batch_stream_min;     /* pieces of a batch */
+    size_t transpose_stream_min; /* a whole transposition, or rectangle: the same strided stores */
 };
-
-/* Measured; see docs/performance.md, Kernels. */
-#define DRAY_COPY_POLICY_DEFAULT                                                           \
-    {                                                                                      \
-        .stream_min = 16u << 20, .batch_stream_min = 256, .transpose_stream_min = 4u << 20 \
-    }
 
 /*
  * Finds kernels by name. NULL is the choice of the environment (DRAY_CPU), or where that is unset

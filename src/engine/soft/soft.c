@@ -13,6 +13,17 @@ static struct dray_soft *soft_of(const struct dray_engine *engine)
     return (struct dray_soft *)engine;
 }
 
+/* Pieces of a batch are no longer than a slice: more means never. (It is multiplied by their number.) */
+static struct dray_copy_policy policy_of(const struct dray_profile *profile)
+{
+    uint64_t batch = profile->batch_stream_min;
+    return (struct dray_copy_policy){
+        .stream_min = profile->stream_min,
+        .batch_stream_min = batch <= DRAY_SLICE ? batch : DRAY_SLICE + 1,
+        .transpose_stream_min = profile->transpose_stream_min,
+    };
+}
+
 int dray_soft_open(struct dray_engine **engine, struct dray_domain *domain,
                    const struct dray_engine_options *options, const struct dray_kernels *kernels,
                    enum dray_mode mode)
@@ -25,8 +36,7 @@ int dray_soft_open(struct dray_engine **engine, struct dray_domain *domain,
     struct dray_profile profile;
     dray_profile_load(&profile);
     soft->kernels = kernels;
-    soft->policy = (struct dray_copy_policy)DRAY_COPY_POLICY_DEFAULT;
-    soft->policy.stream_min = profile.stream_min;
+    soft->policy = policy_of(&profile);
     soft->mode = mode;
     soft->spin_ns = options->spin_ns ? options->spin_ns : 50000;
     soft->wake_ns = (uint64_t)profile.wake_ns;

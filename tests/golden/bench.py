@@ -14,8 +14,8 @@ DRAY = sys.argv[1]
 SUITES = {
     "copy": ["64MiB", "64MiB/limit", "256MiB", "256MiB/limit", "1GiB", "1GiB/limit", "hot-4KiB",
              "hot-64KiB", "hot-1MiB", "hot-1MiB-x2"],
-    "sg": ["64B", "256B", "1KiB", "4KiB", "64KiB"],
-    "queue": ["batch32", "latency"],
+    "sg": ["64B", "64B/limit", "256B", "256B/limit", "1KiB", "4KiB", "64KiB"],
+    "queue": ["batch32", "latency", "latency/limit"],
     "strided": ["float-4096", "float-4096/memcpy", "float-8192", "float-8192/memcpy",
                 "double-4096", "double-4096/memcpy", "double-8192", "double-8192/memcpy",
                 "rect-256B"],

@@ -332,10 +332,10 @@ static void progress_goes_from_nothing_to_all(void **state)
     struct dray_program_options o = options();
     struct dray_report *report;
     /* The list is nobody's: it does not count. */
-    struct dray_program *program = parse("mem a size 1KiB\nmem b size 1KiB\n"
+    struct dray_program *program = parse("mem a size 1KiB\nmem b size 1KiB\nmem c size 1KiB\n"
                                          "list l\n  fill a 1\n"
                                          "queue q engine cpu\n  copy b <- a\n  nop\n"
-                                         "queue r engine cpu mode inline\n  fill a 2\n");
+                                         "queue r engine cpu mode inline\n  fill c 2\n");
     o.progress = note_progress;
     o.progress_user = &told;
     assert_int_equal(dray_program_run(program, &o, &report), 0);

@@ -2,7 +2,7 @@
  * What a benchmark peer that needs a heavy library offers.
  *
  * Such a peer is a module (a shared object) that the command loads when a case asks for it, so that
- * the command itself links to neither DPDK nor OpenBLAS. A module exports one symbol: a constant
+ * the command itself links to none of DPDK, OpenBLAS and SystemC. A module exports one symbol: a constant
  * table, named below. The command looks at `version` before anything else in the table.
  */
 #ifndef BENCH_PEER_H
@@ -16,6 +16,7 @@
 
 #define BENCH_DMA_SYMBOL       "bench_dma_peer"
 #define BENCH_TRANSPOSE_SYMBOL "bench_transpose_peer"
+#define BENCH_SIM_SYMBOL       "bench_sim_peer"
 
 /** What a DMA peer copies: operation i copies slot i mod `slots`, `length` bytes, src to dst. */
 struct bench_dma_job {
@@ -53,6 +54,21 @@ struct bench_transpose_peer {
     uint32_t version;
     void (*transpose_float)(size_t rows, size_t cols, const float *a, float *b);
     void (*transpose_double)(size_t rows, size_t cols, const double *a, double *b);
+};
+
+struct bench_ring_part;
+
+/**
+ * An event scheduler, with the work of sim_work.h. Both run from an empty schedule and leave one;
+ * seconds of the scheduling and running alone, negative after an error. All from one thread.
+ */
+struct bench_sim_peer {
+    uint32_t version;
+    int (*open)(char *why, size_t why_size);
+    /** `events` events of the two parts; how many each had is added up in counts. */
+    double (*pingpong)(uint64_t events, uint64_t counts[2]);
+    /** The ring, as bench_ring_reset left it, for `ps` picoseconds. */
+    double (*ring)(uint64_t ps, struct bench_ring_part *parts);
 };
 
 #endif

@@ -11,6 +11,7 @@ extern const struct bench_suite bench_suite_strided;
 extern const struct bench_suite bench_suite_flag;
 extern const struct bench_suite bench_suite_offload;
 extern const struct bench_suite bench_suite_domain;
+extern const struct bench_suite bench_suite_sim;
 extern const struct bench_suite bench_suite_pio;
 extern const struct bench_suite bench_suite_layout;
 extern const struct bench_suite bench_suite_contention;

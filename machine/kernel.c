@@ -8,116 +8,134 @@
 #include "note.h"
 
 enum {
-    ENTRIES_FIRST = 256,
+    /* Where the root stands, so that brothers begin at multiples of four. */
+    FIRST = 3,
     CHILDREN = 4,
+    SIZE_FIRST = 256,
 };
 
 /* ---- the heap ---- */
 
-/* Node i has the children 4i - 2 to 4i + 1. */
 static inline uint32_t parent_of(uint32_t place)
 {
-    return (place + 2) / CHILDREN;
+    return place / CHILDREN + 2;
 }
 
 static inline uint32_t first_child(uint32_t place)
 {
-    return CHILDREN * place - 2;
+    return CHILDREN * (place - 2);
 }
 
-static inline bool before(const struct sim_entry *a, const struct sim_entry *b)
+static inline sim_key key_of(sim_time when, uint64_t sequence)
 {
-    /* One subtraction with borrow, no branch on equal times. */
-    unsigned __int128 key_a = (unsigned __int128)a->when << 64 | a->sequence;
-    unsigned __int128 key_b = (unsigned __int128)b->when << 64 | b->sequence;
-    return key_a < key_b;
+    return (sim_key)when << 64 | sequence;
 }
 
-static inline void put(struct sim_kernel *kernel, uint32_t place, struct sim_entry entry)
+static inline sim_time when_of(sim_key key)
 {
-    kernel->heap[place] = entry;
-    entry.event->place = place;
+    return key >> 64;
 }
 
-static void move_up(struct sim_kernel *kernel, uint32_t place, struct sim_entry entry)
+static inline void put(struct sim_kernel *kernel, uint32_t place, sim_key key,
+                       struct sim_event *event)
 {
-    while (place > 1) {
+    kernel->keys[place] = key;
+    kernel->events[place] = event;
+    event->place = place;
+}
+
+static void move_up(struct sim_kernel *kernel, uint32_t place, sim_key key, struct sim_event *event)
+{
+    while (place > FIRST) {
         uint32_t parent = parent_of(place);
-        if (!before(&entry, &kernel->heap[parent]))
+        if (key >= kernel->keys[parent])
             break;
-        put(kernel, place, kernel->heap[parent]);
+        put(kernel, place, kernel->keys[parent], kernel->events[parent]);
         place = parent;
     }
-    put(kernel, place, entry);
+    put(kernel, place, key, event);
 }
 
-static inline uint32_t least_child(const struct sim_kernel *kernel, uint32_t child)
+/* The least of the four from `child` on, the first of which is used. A branch would be mispredicted
+ * half of the time, and gcc makes one of every form of this but sums and masks. */
+static inline uint32_t least_of(const sim_key *keys, uint32_t child)
 {
-    const struct sim_entry *heap = kernel->heap;
-    if (child + CHILDREN - 1 <= kernel->used) {
-        uint32_t a = child + before(&heap[child + 1], &heap[child]);
-        uint32_t b = child + 2 + before(&heap[child + 3], &heap[child + 2]);
-        return before(&heap[b], &heap[a]) ? b : a;
-    }
-    uint32_t least = child;
-    for (uint32_t i = child + 1; i <= kernel->used; i++)
-        if (before(&heap[i], &heap[least]))
-            least = i;
-    return least;
+    uint32_t a = child + (keys[child + 1] < keys[child]);
+    uint32_t b = child + 2 + (keys[child + 3] < keys[child + 2]);
+    return a ^ ((a ^ b) & -(uint32_t)(keys[b] < keys[a]));
 }
 
-static void move_down(struct sim_kernel *kernel, uint32_t place, struct sim_entry entry)
+static void move_down(struct sim_kernel *kernel, uint32_t place, sim_key key,
+                      struct sim_event *event)
 {
-    for (;;) {
-        uint32_t child = first_child(place);
-        if (child > kernel->used)
+    sim_key *keys = kernel->keys;
+    struct sim_event **events = kernel->events;
+    uint32_t last = kernel->last;
+    for (uint32_t child; (child = first_child(place)) <= last;) {
+        child = least_of(keys, child);
+        if (keys[child] >= key)
             break;
-        child = least_child(kernel, child);
-        if (!before(&kernel->heap[child], &entry))
-            break;
-        put(kernel, place, kernel->heap[child]);
+        keys[place] = keys[child];
+        (events[place] = events[child])->place = place;
         place = child;
     }
-    put(kernel, place, entry);
+    put(kernel, place, key, event);
 }
 
-static void reposition(struct sim_kernel *kernel, uint32_t place, struct sim_entry entry)
+static void reposition(struct sim_kernel *kernel, uint32_t place, sim_key key,
+                       struct sim_event *event)
 {
-    if (place > 1 && before(&entry, &kernel->heap[parent_of(place)]))
-        move_up(kernel, place, entry);
+    if (place > FIRST && key < kernel->keys[parent_of(place)])
+        move_up(kernel, place, key, event);
     else
-        move_down(kernel, place, entry);
+        move_down(kernel, place, key, event);
 }
 
 static void take_out(struct sim_kernel *kernel, uint32_t place)
 {
-    struct sim_entry last = kernel->heap[kernel->used--];
-    if (place <= kernel->used)
-        reposition(kernel, place, last);
+    uint32_t last = kernel->last--;
+    sim_key key = kernel->keys[last];
+    kernel->keys[last] = ~(sim_key)0;
+    if (place < last)
+        reposition(kernel, place, key, kernel->events[last]);
 }
 
-/* The entry of the event that runs was not used again. */
+/* The entry of the event that ran was not used again. */
 static void close_gap(struct sim_kernel *kernel)
 {
     kernel->running = false;
-    take_out(kernel, 1);
+    take_out(kernel, FIRST);
 }
 
-static bool make_room(struct sim_kernel *kernel)
+static bool set_size(struct sim_kernel *kernel, uint32_t size)
 {
-    if (kernel->used + 1 < kernel->size)
-        return true;
-    struct sim_entry *heap = NULL;
-    if (kernel->size <= UINT32_MAX / 2 / CHILDREN)
-        heap = reallocarray(kernel->heap, kernel->size * (size_t)2, sizeof(*heap));
-    if (!heap) {
-        kernel->error = -ENOMEM;
-        kernel->stopped = true;
+    sim_key *keys = aligned_alloc(64, size * sizeof(*keys));
+    struct sim_event **events = reallocarray(kernel->events, size, sizeof(struct sim_event *));
+    if (events)
+        kernel->events = events;
+    if (!keys || !events) {
+        free(keys);
         return false;
     }
-    kernel->heap = heap;
-    kernel->size *= 2;
+    for (uint32_t i = 0; i < size; i++)
+        keys[i] = i < kernel->size ? kernel->keys[i] : ~(sim_key)0;
+    free(kernel->keys);
+    kernel->keys = keys;
+    kernel->size = size;
     return true;
+}
+
+/* For one more entry and the three brothers behind it. */
+static inline bool make_room(struct sim_kernel *kernel)
+{
+    if (__builtin_expect(kernel->last + CHILDREN < kernel->size, 1))
+        return true;
+    /* The children of the last place are a number of 32 bits, too. */
+    if (kernel->size < UINT32_MAX / CHILDREN / 2 && set_size(kernel, kernel->size * 2))
+        return true;
+    kernel->error = -ENOMEM;
+    kernel->stopped = true;
+    return false;
 }
 
 /* ---- life ---- */
@@ -127,14 +145,13 @@ int sim_kernel_create(struct sim_kernel **kernel, uint64_t seed)
     struct sim_kernel *k = calloc(1, sizeof(*k));
     if (!k)
         return -ENOMEM;
-    k->heap = calloc(ENTRIES_FIRST, sizeof(*k->heap));
-    if (!k->heap) {
-        free(k);
-        return -ENOMEM;
-    }
-    k->size = ENTRIES_FIRST;
+    k->last = FIRST - 1;
     k->limit = SIM_NEVER;
     sim_random_seed(k, seed);
+    if (!set_size(k, SIZE_FIRST)) {
+        sim_kernel_destroy(&k);
+        return -ENOMEM;
+    }
     *kernel = k;
     return 0;
 }
@@ -143,7 +160,8 @@ void sim_kernel_destroy(struct sim_kernel **kernel)
 {
     if (!*kernel)
         return;
-    free((*kernel)->heap);
+    free((*kernel)->keys);
+    free((*kernel)->events);
     free(*kernel);
     *kernel = NULL;
 }
@@ -166,14 +184,14 @@ void sim_at(struct sim_kernel *kernel, struct sim_event *event, sim_time when)
 {
     if (__builtin_expect(when < kernel->now || when == SIM_NEVER, 0))
         refuse(kernel, when);
-    struct sim_entry entry = { .sequence = kernel->sequence++, .when = when, .event = event };
+    sim_key key = key_of(when, kernel->sequence++);
     if (event->place) {
-        reposition(kernel, event->place, entry);
+        reposition(kernel, event->place, key, event);
     } else if (kernel->running) {
         kernel->running = false;
-        move_down(kernel, 1, entry);
+        move_down(kernel, FIRST, key, event);
     } else if (make_room(kernel)) {
-        move_up(kernel, ++kernel->used, entry);
+        move_up(kernel, ++kernel->last, key, event);
     }
 }
 
@@ -187,10 +205,9 @@ void sim_cancel(struct sim_kernel *kernel, struct sim_event *event)
 
 sim_time sim_next(const struct sim_kernel *kernel)
 {
-    uint32_t first = kernel->running ? first_child(1) : 1;
-    if (first > kernel->used)
-        return SIM_NEVER;
-    return kernel->heap[kernel->running ? least_child(kernel, first) : 1].when;
+    if (!kernel->running)
+        return when_of(kernel->keys[FIRST]);
+    return when_of(kernel->keys[least_of(kernel->keys, first_child(FIRST))]);
 }
 
 bool sim_skip(struct sim_kernel *kernel, sim_time when)
@@ -207,8 +224,8 @@ bool sim_skip(struct sim_kernel *kernel, sim_time when)
 
 static inline void run_first(struct sim_kernel *kernel)
 {
-    struct sim_event *event = kernel->heap[1].event;
-    kernel->now = kernel->heap[1].when;
+    struct sim_event *event = kernel->events[FIRST];
+    kernel->now = when_of(kernel->keys[FIRST]);
     kernel->count++;
     kernel->running = true;
     event->place = 0;
@@ -228,7 +245,7 @@ static bool take_stop(struct sim_kernel *kernel)
 bool sim_step(struct sim_kernel *kernel)
 {
     kernel->limit = SIM_NEVER;
-    if (take_stop(kernel) || !kernel->used)
+    if (take_stop(kernel) || kernel->last < FIRST)
         return false;
     run_first(kernel);
     return true;
@@ -237,9 +254,9 @@ bool sim_step(struct sim_kernel *kernel)
 int sim_run(struct sim_kernel *kernel, sim_time until)
 {
     kernel->limit = until;
-    while (!kernel->stopped && kernel->used && kernel->heap[1].when <= until)
+    while (!kernel->stopped && kernel->last >= FIRST && when_of(kernel->keys[FIRST]) <= until)
         run_first(kernel);
-    if (!take_stop(kernel) && kernel->used && kernel->now < until)
+    if (!take_stop(kernel) && kernel->last >= FIRST && kernel->now < until)
         kernel->now = until;
     kernel->limit = SIM_NEVER;
     return kernel->error;

@@ -133,7 +133,8 @@ peers() {
         }
     done
     configure peers gcc --werror -Dpeers=enabled
-    ninja -C "$top/peers" dray bench/peer_dpdk.so bench/peer_openblas.so
+    ninja -C "$top/peers" dray bench/peer_dpdk.so bench/peer_openblas.so \
+        bench/peer_systemc.so
     python3 tests/golden/bench.py "$top/peers/dray" --peers
 }
 

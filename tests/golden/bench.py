@@ -22,6 +22,7 @@ SUITES = {
     "flag": ["signal-wait"],
     "offload": ["cpu-seconds"],
     "domain": ["lookup", "lookup/dependent", "lookup-1Mi", "lookup-1Mi/dependent", "map-unmap"],
+    "sim": ["pingpong", "ring-1000"],
     "pio": ["4KiB", "64KiB", "1MiB"],
     "layout": ["array", "list", "transpose"],
     "contention": ["unlimited", "limit-1GiB/s", "limit-1GiB/s/alone"],
@@ -29,7 +30,7 @@ SUITES = {
     "moderation": ["count-16", "time-2ms", "adaptive-16"],
     "pages": ["scattered", "2MiB-pages"],
 }
-PEERS = ["queue", "strided"]
+PEERS = ["queue", "strided", "sim"]
 FIELDS = {"case", "unit", "dray", "peer_name", "peer", "ratio"}
 
 

@@ -28,8 +28,8 @@ struct sim_cache_params {
 extern const struct sim_part_kind sim_cache_kind;
 
 struct sim_cache_stats {
-    uint64_t hits[3], misses;
-    uint64_t write_backs, fills, speculative_fills, upgrades;
+    uint64_t hits[3], misses; /* a line that another access waits for already is a hit */
+    uint64_t write_backs, fills, speculative_fills, upgrades; /* fills: speculative ones too */
     uint64_t snooped;    /* asked by others, and had the line */
     uint64_t maintained; /* lines */
 };

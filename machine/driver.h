@@ -39,7 +39,7 @@ struct sim_system_params {
     uint64_t pin;           /* ps for each page pinned */
     uint64_t call;          /* ps of each call of this interface */
     uint64_t snooped;       /* devices look into caches */
-    uint64_t linked;        /* the controller sits behind the link (and pays for it), or on the bus */
+    uint64_t linked; /* the controller sits behind the link (and pays for it), or on the bus */
 };
 
 extern const struct sim_part_kind sim_system_kind;

@@ -12,28 +12,28 @@
 #include "driver.h"
 
 enum sim_hazard_kind {
-    SIM_HAZARD_NO_CLEAN,          /* the device read memory while newer bytes lay in a cache */
-    SIM_HAZARD_NO_INVALIDATE,     /* the CPU read its cache's old bytes after the device had written */
-    SIM_HAZARD_REFILL,            /* the line came back by speculation during the transfer */
-    SIM_HAZARD_SHARED_LINE,       /* a line at a buffer's edge holds other bytes that were written */
-    SIM_HAZARD_NO_BARRIER,        /* the doorbell, or a published index, overtook stores before it */
-    SIM_HAZARD_EARLY_PAYLOAD,     /* a payload was read before the completion that tells of it */
-    SIM_HAZARD_CPU_READ,          /* of bytes that the device is writing */
-    SIM_HAZARD_CPU_WRITE,         /* of bytes that the device owns */
-    SIM_HAZARD_AFTER_UNMAP,       /* the device reached bytes after unmap */
-    SIM_HAZARD_LAZY_WINDOW,       /* the same, in the window of a lazy unmap */
+    SIM_HAZARD_NO_CLEAN,      /* the device read memory while newer bytes lay in a cache */
+    SIM_HAZARD_NO_INVALIDATE, /* the CPU read its cache's old bytes after the device had written */
+    SIM_HAZARD_REFILL,        /* the line came back by speculation during the transfer */
+    SIM_HAZARD_SHARED_LINE,   /* a line at a buffer's edge holds other bytes that were written */
+    SIM_HAZARD_NO_BARRIER,    /* the doorbell, or a published index, overtook stores before it */
+    SIM_HAZARD_EARLY_PAYLOAD, /* a payload was read before the completion that tells of it */
+    SIM_HAZARD_CPU_READ,      /* of bytes that the device is writing */
+    SIM_HAZARD_CPU_WRITE,     /* of bytes that the device owns */
+    SIM_HAZARD_AFTER_UNMAP,   /* the device reached bytes after unmap */
+    SIM_HAZARD_LAZY_WINDOW,   /* the same, in the window of a lazy unmap */
     SIM_HAZARD_FREE_MAPPED,
-    SIM_HAZARD_DIRECTION,         /* the device wrote what was mapped to it for reading, or the reverse */
-    SIM_HAZARD_PAST_END,          /* inside the page, outside the mapping */
-    SIM_HAZARD_MAP_IGNORED,       /* a failed map's address was used */
+    SIM_HAZARD_DIRECTION,   /* the device wrote what was mapped to it for reading, or the reverse */
+    SIM_HAZARD_PAST_END,    /* inside the page, outside the mapping */
+    SIM_HAZARD_MAP_IGNORED, /* a failed map's address was used */
     SIM_HAZARD_CHANGED_AFTER_CHECK, /* the device wrote again what the CPU had read and acts on */
     SIM_HAZARD_LOST_INTERRUPT,
     SIM_HAZARD_DUPLICATE_INTERRUPT,
-    SIM_HAZARD_NO_FENCE,          /* two channels touched the same bytes, one writing, unordered */
-    SIM_HAZARD_COHERENCE,         /* the mapping says snooped, the hardware does not, or the reverse */
-    SIM_HAZARD_NO_SYNCHRONISE,    /* terminated, and the buffer reused before the channel was idle */
-    SIM_HAZARD_LEAK,              /* still mapped at the end */
-    SIM_HAZARD_MOVED,             /* the device reached a frame that belongs to another by now */
+    SIM_HAZARD_NO_FENCE,       /* two channels touched the same bytes, one writing, unordered */
+    SIM_HAZARD_COHERENCE,      /* the mapping says snooped, the hardware does not, or the reverse */
+    SIM_HAZARD_NO_SYNCHRONISE, /* terminated, and the buffer reused before the channel was idle */
+    SIM_HAZARD_LEAK,           /* still mapped at the end */
+    SIM_HAZARD_MOVED,          /* the device reached a frame that belongs to another by now */
     SIM_HAZARDS,
 };
 
@@ -47,13 +47,13 @@ struct sim_access {
 
 struct sim_hazard {
     enum sim_hazard_kind kind;
-    uint64_t address;  /* physical, of the first byte */
-    uint64_t virtual;  /* where it is known; else SIM_NEVER */
+    uint64_t address; /* physical, of the first byte */
+    uint64_t virtual; /* where it is known; else SIM_NEVER */
     uint64_t size;
-    uint64_t mapping;  /* IO address of the mapping it lies in; SIM_NEVER: none */
+    uint64_t mapping; /* IO address of the mapping it lies in; SIM_NEVER: none */
     sim_time time;
     struct sim_access first, second;
-    uint64_t count;    /* the same kind at the same two places is counted, not repeated */
+    uint64_t count; /* the same kind at the same two places is counted, not repeated */
 };
 
 struct sim_shadow;

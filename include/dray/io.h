@@ -107,6 +107,20 @@ static inline void dray_io_mmio_write32(volatile uint32_t *reg, uint32_t value)
     *reg = value;
 }
 
+/* Plain accesses to shared memory, told after (stores) or before (loads) they are made: the host sees
+ * them anyway, a modelled machine cannot. */
+static inline void dray_io_stored(const void *p, size_t size)
+{
+    (void)p;
+    (void)size;
+}
+
+static inline void dray_io_loads(const void *p, size_t size)
+{
+    (void)p;
+    (void)size;
+}
+
 /* Cache maintenance, for memory that a device reads or writes without snooping. This host is
  * coherent. */
 static inline void dray_io_clean(const void *p, size_t size)

@@ -5,12 +5,13 @@
 #include "queue/port.h"
 
 /* How the user's side reaches its engine. `service` is set for engines that work in the caller's
- * thread (inline, help): it is not a doorbell but the engine itself. The doorbell of the others is
- * an eventfd. */
+ * thread (inline, help): it is not a doorbell but the engine itself. The doorbell of worker threads
+ * is an eventfd, that of a device a register. */
 struct dray_binding {
     void (*service)(struct dray_port *port); /* NULL: not in the caller's thread */
     bool service_on_doorbell;                /* inline: in doorbell and peek; help: only in wait */
     int doorbell_fd;                         /* -1: inline; not owned */
+    volatile uint32_t *doorbell, *seen;      /* a device's registers; NULL: there is none */
 };
 
 struct dray_queue;

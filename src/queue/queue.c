@@ -48,8 +48,11 @@ static uint32_t queue_closed(const struct dray_queue *q)
 
 static void queue_clean(const struct dray_queue *q, uint32_t from, uint32_t end)
 {
-    for (uint32_t i = from; i != end; i++)
-        dray_io_clean(&q->map.descs[i & (q->map.depth - 1)], sizeof(struct dray_desc));
+    for (uint32_t i = from; i != end; i++) {
+        const struct dray_desc *d = &q->map.descs[i & (q->map.depth - 1)];
+        dray_io_stored(d, sizeof(*d));
+        dray_io_clean(d, sizeof(*d));
+    }
 }
 
 /* Moves our tail to the last closed transaction. Returns how many descriptors that takes in. */
@@ -66,8 +69,10 @@ static uint32_t queue_take(struct dray_queue *q)
 uint32_t dray_queue_publish(struct dray_queue *q)
 {
     uint32_t count = queue_take(q);
-    if (count)
+    if (count) {
         dray_io_publish32(&q->map.ring->sq_tail, q->tail); /* partner: dray_port_available */
+        dray_io_clean(&q->map.ring->sq_tail, sizeof(q->tail));
+    }
     return count;
 }
 
@@ -76,6 +81,10 @@ void dray_queue_doorbell(struct dray_queue *q)
     struct dray_ring *ring = q->map.ring;
     if (q->binding.service_on_doorbell) {
         q->binding.service(&q->port);
+        return;
+    }
+    if (q->binding.doorbell) {
+        dray_io_mmio_write32(q->binding.doorbell, q->tail);
         return;
     }
     /* The tail once more, as the full barrier: its line is still here. */
@@ -88,7 +97,7 @@ void dray_queue_doorbell(struct dray_queue *q)
  * and the swap would have to fetch it back: one transfer between cores more. */
 uint32_t dray_queue_submit(struct dray_queue *q)
 {
-    if (q->binding.service_on_doorbell) {
+    if (q->binding.service_on_doorbell || q->binding.doorbell) {
         uint32_t published = dray_queue_publish(q);
         dray_queue_doorbell(q);
         return published;
@@ -128,6 +137,10 @@ static void queue_give_back(struct dray_queue *q, uint32_t count)
         dray_io_publish32(&ring->cq_head, q->next);
         return;
     }
+    if (q->binding.seen) {
+        dray_io_mmio_write32(q->binding.seen, q->next);
+        return;
+    }
     /* Partner: dray_port_room, and dray_port_sleep of an engine that waits for room. */
     dray_wake_publish(&ring->cq_head, q->next);
     if (dray_wake_take(&ring->doorbell_wanted, DRAY_WANT_ROOM))
@@ -148,7 +161,9 @@ static uint32_t queue_copy(struct dray_queue *q, struct dray_completion *complet
     if (max > q->map.completion_depth)
         max = q->map.completion_depth;
     while (n < max && dray_queue_written(q, q->next + n)) {
-        memcpy(&completions[n], &q->map.completions[(q->next + n) & mask], sizeof(*completions));
+        const struct dray_completion *c = &q->map.completions[(q->next + n) & mask];
+        dray_io_loads(c, sizeof(*c));
+        memcpy(&completions[n], c, sizeof(*c));
         n++;
     }
     return n;

@@ -48,9 +48,11 @@ static inline bool dray_queue_written(const struct dray_queue *q, uint32_t index
 /* The oldest completion, if there is one. Does not call the engine. */
 static inline const struct dray_completion *dray_queue_look(const struct dray_queue *q)
 {
+    const struct dray_completion *c = &q->map.completions[q->next & (q->map.completion_depth - 1)];
     if (!dray_queue_written(q, q->next))
         return NULL;
-    return &q->map.completions[q->next & (q->map.completion_depth - 1)];
+    dray_io_loads(c, sizeof(*c));
+    return c;
 }
 
 #endif

@@ -63,6 +63,24 @@ static inline uint64_t dray_io_clock_ns(void)
     return explorer_clock_ns();
 }
 
+/* No device in here. */
+static inline void dray_io_mmio_write32(volatile uint32_t *reg, uint32_t value)
+{
+    *reg = value;
+}
+
+static inline void dray_io_stored(const void *p, size_t size)
+{
+    (void)p;
+    (void)size;
+}
+
+static inline void dray_io_loads(const void *p, size_t size)
+{
+    (void)p;
+    (void)size;
+}
+
 static inline void dray_io_clean(const void *p, size_t size)
 {
     (void)p;

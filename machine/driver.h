@@ -44,6 +44,11 @@ struct sim_system_params {
 
 extern const struct sim_part_kind sim_system_kind;
 
+/* Virtual addresses of sim_alloc lie between these, growing from the first: below 4 GiB, so that a host
+ * can show them in a window of its own memory. */
+#define SIM_VIRTUAL_FIRST ((uint64_t)1 << 20)
+#define SIM_VIRTUAL_END   ((uint64_t)0xf0000000)
+
 struct sim_driver; /* the operating system's side of one device */
 
 struct sim_driver_options {

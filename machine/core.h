@@ -16,18 +16,19 @@
 
 enum sim_order {
     SIM_ORDER_TSO, /* stores drain in order; loads pass older stores to other addresses */
-    SIM_ORDER_WEAK, /* stores drain in any order; loads that nothing orders may see old bytes: see core.c */
+    SIM_ORDER_WEAK, /* stores drain in any order; loads that nothing orders may see old bytes: see core_early.c */
 };
 
 struct sim_core_params {
     uint64_t order;
     uint64_t frequency_hz;
-    uint64_t store_buffer; /* entries of up to 8 bytes */
+    uint64_t store_buffer; /* entries of up to 8 bytes, at most 128 */
     uint64_t drain;        /* ps between two stores that leave the buffer */
     uint64_t barrier;      /* ps of a full barrier, beside what it waits for */
     uint64_t mmio_write;   /* ps the core itself is busy with a posted write */
     uint64_t
-        interrupt; /* ps from the interrupt's arrival to the first instruction of the handler */
+        interrupt;  /* ps from the interrupt's arrival to the first instruction of the handler */
+    uint64_t early; /* ps, weak: how long before its place a load may have been executed */
 };
 
 extern const struct sim_part_kind sim_core_kind;

@@ -243,8 +243,12 @@ unsigned sim_fibers_blocked(const struct sim_kernel *kernel,
                             void *argument)
 {
     unsigned count = 0;
-    for (const struct sim_fiber *f = kernel->blocked_first; f; f = f->next, count++)
+    for (const struct sim_fiber *f = kernel->blocked_first; f; f = f->next) {
+        if (!f->reason)
+            continue;
+        count++;
         if (show)
             show(argument, f->name, f->reason, f->since);
+    }
     return count;
 }

@@ -32,8 +32,9 @@ void *sim_fiber_argument(const struct sim_fiber *fiber, void (*main)(void *argum
 /* In a fiber: goes on `delay` later. No switch happens where nothing else is pending till then. */
 void sim_sleep(struct sim_kernel *kernel, sim_time delay);
 /* In a fiber: until sim_wake. `reason` ("the interrupt of channel 0") is kept by reference and shown
- * by sim_fibers_blocked. A wake that came first is not lost: it ends the next block at once; so a
- * caller looks in a loop at what it waits for. */
+ * by sim_fibers_blocked; NULL: a servant that waits for work, whom nobody misses and nothing shows. A
+ * wake that came first is not lost: it ends the next block at once; so a caller looks in a loop at
+ * what it waits for. */
 void sim_block(struct sim_kernel *kernel, const char *reason);
 /* From an event or another fiber: it goes on at the present time, after the events that are scheduled
  * for it already. */

@@ -90,6 +90,8 @@ void sim_tlb_destroy(struct sim_tlb **tlb);
 /* In a fiber: the page of an address, after the time of the walk where there is one. NULL: not
  * mapped (nothing is remembered of that). */
 const struct sim_page *sim_tlb_find(struct sim_tlb *tlb, uint64_t virtual);
+/* Likewise, but from anywhere, without time and without a walk: NULL where the TLB does not hold it. */
+const struct sim_page *sim_tlb_peek(struct sim_tlb *tlb, uint64_t virtual);
 /* After a change of the space: `size` 0 is all. */
 void sim_tlb_invalidate(struct sim_tlb *tlb, uint64_t virtual, uint64_t size);
 void sim_tlb_stats(const struct sim_tlb *tlb, struct sim_tlb_stats *stats);

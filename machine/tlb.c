@@ -197,20 +197,33 @@ static const struct sim_page *walk(struct sim_tlb *tlb, uint64_t virtual)
     return page;
 }
 
-const struct sim_page *sim_tlb_find(struct sim_tlb *tlb, uint64_t virtual)
+static struct entry *held(struct sim_tlb *tlb, uint64_t virtual)
+{
+    struct entry *entry = among(set_of(tlb, virtual), tlb->params.ways, virtual);
+    if (!entry)
+        entry = among(tlb->huge, tlb->params.huge, virtual);
+    if (entry)
+        tlb->last = entry;
+    return entry;
+}
+
+const struct sim_page *sim_tlb_peek(struct sim_tlb *tlb, uint64_t virtual)
 {
     struct entry *entry = tlb->last;
     if (!covers(&entry->page, virtual)) {
-        entry = among(set_of(tlb, virtual), tlb->params.ways, virtual);
+        entry = held(tlb, virtual);
         if (!entry)
-            entry = among(tlb->huge, tlb->params.huge, virtual);
-        if (!entry)
-            return walk(tlb, virtual);
-        tlb->last = entry;
+            return NULL;
     }
     entry->used = ++tlb->clock;
     tlb->stats.hits++;
     return &entry->page;
+}
+
+const struct sim_page *sim_tlb_find(struct sim_tlb *tlb, uint64_t virtual)
+{
+    const struct sim_page *page = sim_tlb_peek(tlb, virtual);
+    return page ? page : walk(tlb, virtual);
 }
 
 /* ---- changes ---- */

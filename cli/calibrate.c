@@ -11,6 +11,9 @@
 #include "calibration.h"
 #include "cli.h"
 
+/* Processors that others may take before the figures are doubtful. */
+#define OTHERS_MAX 0.1
+
 struct calibrate_options {
     const char *output; /* NULL: the user's profile */
     const char *report;
@@ -85,14 +88,14 @@ static int print_json(const struct calibration *calibration, const char *path)
 {
     const struct dray_profile *p = &calibration->profile;
     json_t *object = json_pack(
-        "{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o}",
-        "profile", path, "setup_ns", p->setup_ns, "descriptor_ns", p->descriptor_ns, "bandwidth",
-        p->bandwidth, "cpu_bandwidth", p->cpu_bandwidth, "wake_ns", p->wake_ns, "first_touch_ns",
-        p->first_touch_ns, "pin_ns", p->pin_ns, "file_setup_ns", p->file_setup_ns, "file_bandwidth",
-        p->file_bandwidth, "stream_min", size_or_null(p->stream_min), "batch_stream_min",
-        size_or_null(p->batch_stream_min), "transpose_stream_min",
-        size_or_null(p->transpose_stream_min), "split_min", size_or_null(p->split_min),
-        "break_even", size_or_null(dray_profile_break_even(p)), "gap",
+        "{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "profile", path, "others", calibration->others, "setup_ns", p->setup_ns, "descriptor_ns",
+        p->descriptor_ns, "bandwidth", p->bandwidth, "cpu_bandwidth", p->cpu_bandwidth, "wake_ns",
+        p->wake_ns, "first_touch_ns", p->first_touch_ns, "pin_ns", p->pin_ns, "file_setup_ns",
+        p->file_setup_ns, "file_bandwidth", p->file_bandwidth, "stream_min",
+        size_or_null(p->stream_min), "batch_stream_min", size_or_null(p->batch_stream_min),
+        "transpose_stream_min", size_or_null(p->transpose_stream_min), "split_min",
+        size_or_null(p->split_min), "break_even", size_or_null(dray_profile_break_even(p)), "gap",
         size_or_null(dray_profile_gap(p)));
     int rc = object ? json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6)) : -1;
 
@@ -176,6 +179,12 @@ static int calibrate(const struct calibrate_options *options)
         fprintf(stderr, "dray calibrate: %s\n", why);
         return CLI_FAILED;
     }
+    if (calibration.others > OTHERS_MAX)
+        fprintf(
+            stderr,
+            "dray calibrate: other programs took %.0f %% of a processor meanwhile; measure again "
+            "when they do not\n",
+            calibration.others * 100);
     rc = make_folders(path);
     if (!rc)
         rc = dray_profile_write(&calibration.profile, path);

@@ -23,6 +23,7 @@ enum {
     GAP_PIECE = 256, /* pieces between which gaps are left */
     GAP_PIECES = 64,
     CHAIN_MAX = 256,
+    SPLIT_ROUNDS = 7,
 };
 
 /* Everything the steps share. */
@@ -273,52 +274,66 @@ static int measure_streams(struct session *session)
 }
 
 /* The caller sleeps: the workers may need every processor there is. */
-static double split_ns(struct session *session, struct bench_rig *rig, size_t bytes)
+static double worker_copy_ns(struct session *session, struct bench_rig *rig, size_t bytes)
 {
-    double values[RUNS_MAX];
-    unsigned i, runs = runs_for(session, bytes);
+    uint64_t begin = bench_ticks();
 
-    for (i = 0; i < runs; i++) {
-        uint64_t begin = bench_ticks();
-
-        dray_prep_copy(dray_queue_get(rig->queues[0]), rig->dst[0], 0, rig->src[0], 0, bytes);
-        dray_queue_submit(rig->queues[0]);
-        if (bench_rig_finish(&session->run, rig->queues[0], 1))
-            return -1;
-        values[i] = (double)(bench_ticks() - begin) * session->tick_ns;
-    }
-    return median_of(values, runs);
+    dray_prep_copy(dray_queue_get(rig->queues[0]), rig->dst[0], 0, rig->src[0], 0, bytes);
+    dray_queue_submit(rig->queues[0]);
+    if (bench_rig_finish(&session->run, rig->queues[0], 1))
+        return -1;
+    return (double)(bench_ticks() - begin) * session->tick_ns;
 }
 
-/* One side of the curve: every copy split between two workers, or none. */
-static int measure_split_side(struct session *session, unsigned side, uint64_t split_min)
+/* Two workers that exist for this alone, so that no others poll beside them; the first copy wakes them
+ * and warms the caches. */
+static double split_ns(struct session *session, size_t bytes, uint64_t split_min)
 {
-    struct curve *curve = &session->out->curves[CURVE_SPLIT];
     struct bench_rig_options options = { .mode = DRAY_MODE_WORKER,
                                          .workers = 2,
                                          .worker_cpu = -1,
                                          .split_min = split_min,
                                          .queues = 1,
                                          .depth = DEPTH };
+    double values[RUNS_MAX], ns;
+    unsigned i, runs = (runs_for(session, bytes) + 3) / 4;
     struct bench_rig rig;
-    size_t bytes;
-    double ns = 0;
 
     if (open_rig(session, &rig, &options))
         return -1;
-    curve->points = 0;
-    for (bytes = 64 * KIB; bytes <= session->size && ns >= 0; bytes *= 2) {
-        ns = split_ns(session, &rig, bytes);
-        curve->x[curve->points] = (double)bytes;
-        curve->y[side][curve->points++] = (double)bytes / ns;
-    }
+    ns = worker_copy_ns(session, &rig, bytes);
+    for (i = 0; i < runs && ns >= 0; i++)
+        values[i] = ns = worker_copy_ns(session, &rig, bytes);
     bench_rig_close(&rig);
-    return ns < 0 ? -1 : 0;
+    return ns < 0 ? -1 : median_of(values, runs);
+}
+
+/* One point: every copy split between two workers, or none, in turns. */
+static int measure_split_point(struct session *session, struct curve *curve, size_t bytes)
+{
+    double values[2][SPLIT_ROUNDS];
+    unsigned i, k, rounds = session->quick ? 1 : SPLIT_ROUNDS;
+
+    for (i = 0; i < rounds; i++) {
+        for (k = 0; k < 2; k++) {
+            unsigned side = (i + k) % 2;
+
+            values[side][i] = split_ns(session, bytes, side ? 1 : UINT64_MAX);
+            if (values[side][i] < 0)
+                return -1;
+        }
+    }
+    curve->x[curve->points] = (double)bytes;
+    for (k = 0; k < 2; k++)
+        curve->y[k][curve->points] = (double)bytes / median_of(values[k], rounds);
+    curve->points++;
+    return 0;
 }
 
 static int measure_split(struct session *session)
 {
     struct curve *curve = &session->out->curves[CURVE_SPLIT];
+    size_t bytes;
 
     if (bench_cpu_count() < 2) {
         calibration_skip(session->out, "split_min", "there is one processor");
@@ -330,8 +345,10 @@ static int measure_split(struct session *session)
                              .series = 2,
                              .series_name = { "one worker", "two workers" },
                              .mark_name = "split_min" };
-    if (measure_split_side(session, 0, UINT64_MAX) || measure_split_side(session, 1, 1))
-        return -1;
+    for (bytes = 64 * KIB; bytes <= session->size; bytes *= 2) {
+        if (measure_split_point(session, curve, bytes))
+            return -1;
+    }
     curve->mark = calibration_cut(curve);
     session->out->profile.split_min = curve->mark > 0 ? (uint64_t)curve->mark : UINT64_MAX;
     return 0;
@@ -416,6 +433,8 @@ int calibration_measure(struct calibration *calibration, bool quick,
     };
     const unsigned count = sizeof(steps) / sizeof(steps[0]);
     struct session session = { 0 };
+    struct calibration_load from, to;
+    bool told = calibration_load_now(&from);
     unsigned i;
     int rc = open_session(&session, calibration, quick);
 
@@ -426,6 +445,8 @@ int calibration_measure(struct calibration *calibration, bool quick,
         rc = steps[i].measure(&session);
     }
     progress(count, count, "");
+    if (told && calibration_load_now(&to))
+        calibration->others = calibration_others(&from, &to);
     if (rc)
         snprintf(why, CALIBRATION_WHY_SIZE, "%s", session.run.why);
     close_session(&session);

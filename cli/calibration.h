@@ -45,6 +45,7 @@ enum calibration_curve {
 struct calibration {
     struct dray_profile profile; /* what could not be measured keeps its value */
     struct curve curves[CURVE_COUNT];
+    double others; /* processors that other programs took meanwhile, on the average */
     char skipped[CALIBRATION_WHY_SIZE]; /* what could not be measured, and why; may be empty */
 };
 
@@ -81,6 +82,17 @@ void calibration_measure_streams(struct calibration *calibration, void *dst, con
  * unlike the last crossing. 0: nowhere.
  */
 double calibration_cut(const struct curve *curve);
+
+/** Processor time that all programs have used so far, and that this one has, in seconds. */
+struct calibration_load {
+    double all, own, wall;
+};
+
+/** Returns false where the system does not tell. */
+bool calibration_load_now(struct calibration_load *load);
+
+/** How many processors' worth of time others took between two moments; 0 where that is too short to tell. */
+double calibration_others(const struct calibration_load *from, const struct calibration_load *to);
 
 /** Adds to what was skipped. */
 void calibration_skip(struct calibration *calibration, const char *what, const char *why);

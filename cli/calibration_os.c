@@ -132,3 +132,31 @@ void calibration_measure_file(struct calibration *calibration, void *buffer, siz
     if (fd >= 0)
         close(fd);
 }
+
+bool calibration_load_now(struct calibration_load *load)
+{
+    unsigned long long user, nice, system, idle, wait, irq, soft_irq;
+    FILE *file = fopen("/proc/stat", "re");
+    int got = 0;
+
+    if (file) {
+        got = fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle,
+                     &wait, &irq, &soft_irq);
+        fclose(file);
+    }
+    if (got != 7)
+        return false;
+    load->all = (double)(user + nice + system + irq + soft_irq) / (double)sysconf(_SC_CLK_TCK);
+    load->own = bench_seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+    load->wall = bench_seconds();
+    return true;
+}
+
+double calibration_others(const struct calibration_load *from, const struct calibration_load *to)
+{
+    double wall = to->wall - from->wall;
+    double others = (to->all - from->all) - (to->own - from->own);
+
+    /* The system counts in hundredths. */
+    return wall < 0.5 || others < 0 ? 0 : others / wall;
+}

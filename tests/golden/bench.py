@@ -95,6 +95,7 @@ def check_calibrate():
         check(figures["profile"] == profile and os.path.getsize(profile) > 0, "profile written")
         for name in ("setup_ns", "descriptor_ns", "bandwidth", "cpu_bandwidth", "wake_ns"):
             check(figures[name] > 0, f"{name} of {figures}")
+        check(figures["others"] >= 0, f"others of {figures}")
         for name in ("stream_min", "batch_stream_min", "transpose_stream_min", "split_min"):
             check(figures[name] is None or figures[name] > 0, f"{name} of {figures}")
             check(f"\n{name} = " in open(profile).read(), f"{name} in the profile")

@@ -43,11 +43,24 @@ static void a_disturbed_point_moves_nothing(void **state)
     assert_true(cut_of((double[]){ 2, 14, 6, 8, 14, 15, 16, 16 }) == 16);
 }
 
+static void others_are_what_this_program_did_not_take(void **state)
+{
+    (void)state;
+    const struct calibration_load from = { .all = 100, .own = 10, .wall = 1000 };
+    struct calibration_load to = { .all = 107, .own = 13, .wall = 1008 };
+    assert_true(calibration_others(&from, &to) == 0.5);
+    to.all = 102; /* counted later than its own */
+    assert_true(calibration_others(&from, &to) == 0);
+    to = (struct calibration_load){ .all = 101, .own = 10, .wall = 1000.25 };
+    assert_true(calibration_others(&from, &to) == 0); /* too short to tell */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clean_crossing_is_found),
         cmocka_unit_test(what_is_no_better_is_not_taken),
+        cmocka_unit_test(others_are_what_this_program_did_not_take),
         cmocka_unit_test(a_disturbed_point_moves_nothing),
     };
     return cmocka_run_group_tests_name("calibration", tests, NULL, NULL);

@@ -33,7 +33,6 @@ struct session {
     double tick_ns;
     size_t size; /* of each buffer */
     void *src, *dst;
-    const struct dray_kernels *kernels;
     struct bench_run run; /* carries the reason of a failure */
     struct bench_rig rig; /* one worker that polls, one queue, both buffers mapped */
 };
@@ -228,44 +227,6 @@ static int measure_gap(struct session *session)
     return 0;
 }
 
-static double kernel_ns(struct session *session, size_t bytes, bool stream)
-{
-    double values[RUNS_MAX];
-    unsigned i, runs = runs_for(session, bytes);
-
-    for (i = 0; i < runs; i++) {
-        uint64_t begin = bench_ticks();
-
-        if (stream)
-            session->kernels->copy_stream(session->dst, session->src, bytes);
-        else
-            session->kernels->copy(session->dst, session->src, bytes);
-        values[i] = (double)(bench_ticks() - begin) * session->tick_ns;
-    }
-    return median_of(values, runs);
-}
-
-static int measure_stores(struct session *session)
-{
-    struct curve *curve = &session->out->curves[CURVE_STORES];
-    size_t bytes;
-
-    *curve = (struct curve){ .title = "Stores: cached, or past the caches",
-                             .x_name = "bytes",
-                             .y_name = "GB/s",
-                             .series = 2,
-                             .series_name = { "cached", "non-temporal" },
-                             .mark_name = "stream_min" };
-    for (bytes = 64 * KIB; bytes <= session->size; bytes *= 2) {
-        curve->x[curve->points] = (double)bytes;
-        curve->y[0][curve->points] = (double)bytes / kernel_ns(session, bytes, false);
-        curve->y[1][curve->points++] = (double)bytes / kernel_ns(session, bytes, true);
-    }
-    curve->mark = calibration_cut(curve);
-    session->out->profile.stream_min = curve->mark > 0 ? (uint64_t)curve->mark : UINT64_MAX;
-    return 0;
-}
-
 static int measure_streams(struct session *session)
 {
     calibration_measure_streams(session->out, session->dst, session->src, session->size,
@@ -393,8 +354,7 @@ static int open_session(struct session *session, struct calibration *out, bool q
     session->quick = quick;
     session->size = quick ? 2 * MIB : 128 * MIB;
     session->tick_ns = bench_tick_ns();
-    session->kernels = dray_kernels_get();
-    if (!session->kernels)
+    if (!dray_kernels_get())
         return bench_fail(&session->run, "DRAY_CPU names kernels that this processor cannot run");
     session->src = bench_map(session->size);
     session->dst = bench_map(session->size);
@@ -425,8 +385,7 @@ int calibration_measure(struct calibration *calibration, bool quick,
         { "engine and caller", measure_break_even, false },
         { "gaps", measure_gap, false },
         { "waking", measure_wake, true },
-        { "stores", measure_stores, true },
-        { "stores of lists and transpositions", measure_streams, true },
+        { "stores", measure_streams, true },
         { "splitting", measure_split, true },
         { "pages", measure_pages, true },
         { "files", measure_file, true },

@@ -3,7 +3,7 @@
  *
  *   calibrate.c             the verb
  *   calibration.c           the measurements of engine and memory
- *   calibration_streams.c   where non-temporal stores pay for lists and transpositions
+ *   calibration_streams.c   where non-temporal stores pay
  *   calibration_os.c        those of the operating system: pages, files
  *   calibration_plot.c      their curves, as SVG
  */
@@ -67,7 +67,7 @@ void calibration_measure_pages(struct calibration *calibration);
 void calibration_measure_file(struct calibration *calibration, void *buffer, size_t size);
 
 /**
- * Where non-temporal stores pay for pieces of a list and for transpositions, with the kernels of this
+ * Where non-temporal stores pay for one copy, pieces of a list and transpositions, with the kernels of this
  * processor; the buffers hold `size` bytes each, and dst is overwritten.
  */
 void calibration_measure_streams(struct calibration *calibration, void *dst, const void *src,

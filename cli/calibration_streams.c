@@ -1,7 +1,8 @@
 /*
- * Where streamed (non-temporal) stores pay: for pieces of a list, and for a transposition. Each point is
- * the median of rounds in which cached and streamed stores take turns, the order changing, so that what a
- * neighbour does to one it does to the other; and a threshold follows from all points, not from one.
+ * Where streamed (non-temporal) stores pay: for one copy, for pieces of a list, and for a transposition.
+ * Each point is the median of rounds in which cached and streamed stores take turns, the order changing,
+ * so that what a neighbour does to one it does to the other; and a threshold follows from all points, not
+ * from one.
  */
 #include <math.h>
 #include <stdint.h>
@@ -13,21 +14,22 @@
 #define MIB ((size_t)1 << 20)
 
 enum {
-    ROUNDS = 9,
+    ROUNDS = 15,
     /* Under this the kernels store pieces cached whatever they are told, being mostly partial lines. */
     PIECE_MIN = 256,
     PIECE_MAX = 64 << 10,
     WINDOW = 64, /* items known ahead, of which half are copied at a time: as the engine does */
     ITEMS = 4096,
+    COPY_MIN = 64 << 10,
 };
 #define GATHERED (32 * MIB) /* in a round */
 /* Smaller ones are faster streamed, too, from 512 KiB on, but who reads the result next wants it in the
  * second-level cache. */
 #define TRANSPOSE_MIN (1 * MIB)
 #define TRANSPOSE_MAX (64 * MIB)
-#define HOT_MAX       (32 * MIB) /* transpositions up to this find their own traces in the caches */
+#define HOT_MAX       (32 * MIB) /* copies up to this find their own traces in the caches */
 
-/* What both measurements share. */
+/* What the measurements share. */
 struct streams {
     const struct dray_kernels *kernels;
     char *dst;
@@ -96,6 +98,38 @@ static uint64_t size_at(struct curve *curve)
 {
     curve->mark = calibration_cut(curve);
     return curve->mark > 0 ? (uint64_t)curve->mark : UINT64_MAX;
+}
+
+/* ---- one copy ---- */
+
+static double copy_seconds(struct streams *s, size_t bytes, bool stream)
+{
+    void (*copy)(void *, const void *, size_t) =
+        stream ? s->kernels->copy_stream : s->kernels->copy;
+    double begin;
+
+    /* The other side has just left its own traces in the caches. */
+    if (bytes <= HOT_MAX)
+        copy(s->dst, s->src, bytes);
+    begin = bench_seconds();
+    copy(s->dst, s->src, bytes);
+    return bench_seconds() - begin;
+}
+
+static void measure_copies(struct streams *s, struct calibration *out)
+{
+    struct curve *curve = &out->curves[CURVE_STORES];
+    size_t bytes;
+
+    *curve = (struct curve){ .title = "Stores: cached, or past the caches",
+                             .x_name = "bytes",
+                             .y_name = "GB/s",
+                             .series = 2,
+                             .series_name = { "cached", "non-temporal" },
+                             .mark_name = "stream_min" };
+    for (bytes = COPY_MIN; bytes <= s->size; bytes *= 2)
+        measure_point(s, curve, bytes, bytes, copy_seconds);
+    out->profile.stream_min = size_at(curve);
 }
 
 /* ---- pieces of a list ---- */
@@ -193,7 +227,6 @@ static double transpose_seconds(struct streams *s, size_t bytes, bool stream)
     unsigned element;
 
     for (element = 4; element <= 8; element *= 2) {
-        /* The other side has just left its own traces in the caches. */
         if (bytes <= HOT_MAX)
             transpose(s, bytes, element, stream);
         begin = bench_seconds();
@@ -230,6 +263,7 @@ void calibration_measure_streams(struct calibration *calibration, void *dst, con
                                 .size = size,
                                 .quick = quick,
                                 .random = 1 };
+    measure_copies(&streams, calibration);
     measure_pieces(&streams, calibration);
     measure_transpositions(&streams, calibration);
 }

@@ -16,6 +16,8 @@ static void note(const struct sim_bus *bus, enum sim_note_kind kind,
                                               .address = address,
                                               .size = size,
                                               .value = value,
+                                              .extra = address - request->shift,
+                                              .device = request->master->device,
                                               .origin = request->origin });
 }
 
@@ -157,7 +159,7 @@ static sim_time read_memory(struct sim_bus *bus, struct sim_request *request, ui
         show_observers(bus, request, address, size);
     memcpy(data, sim_memory_at(bus->memory, address), size);
     if (request->op == SIM_READ && request->master->device)
-        note(bus, SIM_NOTE_DEVICE_READ, request, address, size, 0);
+        note(bus, SIM_NOTE_DEVICE_READ, request, address, size, request->master->snooped);
     return back;
 }
 
@@ -172,7 +174,7 @@ static sim_time write_memory(struct sim_bus *bus, struct sim_request *request, u
         show_observers(bus, request, address, size);
     memcpy(sim_memory_at(bus->memory, address), data, size);
     if (request->op == SIM_WRITE && request->master->device)
-        note(bus, SIM_NOTE_DEVICE_WRITE, request, address, size, 0);
+        note(bus, SIM_NOTE_DEVICE_WRITE, request, address, size, request->master->snooped);
     return bus_later(dram_access(bus, address, size, true), held) + bus->params.latency;
 }
 

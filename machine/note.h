@@ -12,25 +12,36 @@
 enum sim_note_kind {
     /* A core; addresses are physical, of bytes in one line. */
     SIM_NOTE_STORE,      /* it executed: the bytes are in its store buffer */
-    SIM_NOTE_DRAIN,      /* the oldest possible moment others see them: cache or bus took them */
-    SIM_NOTE_LOAD,       /* its value is fixed now; `value` says from where (enum sim_level) */
+    SIM_NOTE_DRAIN,      /* the oldest possible moment others see them: `value` says who took them
+                            (enum sim_level: the core's own cache, or memory) */
+    SIM_NOTE_LOAD,       /* its value is fixed now; `value` says from where (enum sim_level); of an
+                            early one `extra` is the time that its bytes are of */
     SIM_NOTE_BARRIER,    /* `value`: enum sim_barrier */
     SIM_NOTE_MMIO_WRITE, /* reached the device */
     SIM_NOTE_MMIO_READ,
     /* A cache. */
     SIM_NOTE_FILL,  /* a line came in; `value` is 1 where it was speculative */
     SIM_NOTE_EVICT, /* a line went; `value` is 1 where it was written back */
-    SIM_NOTE_CLEAN, /* maintenance by line; `value` is 1 where changed bytes are on their way now */
+    SIM_NOTE_CLEAN, /* maintenance by line; `value` is 1 where changed bytes are on their way now;
+                       `address` and `size`: what was asked for of the line */
     SIM_NOTE_INVALIDATE, /* likewise; `value` is 1 where changed bytes were lost */
-    SIM_NOTE_WRITE_BACK, /* changed bytes of a line reached memory: cleaned, evicted or snooped */
-    /* A device's access at its grant, burst by burst: of masters whose `device` is not 0. */
+    SIM_NOTE_WRITE_BACK, /* changed bytes of a line reached memory: cleaned, evicted, or (`value` 1)
+                            taken by a snoop with all that was on its way */
+    /* A device's access at its grant, burst by burst: of masters whose `device` is not 0. `extra` is
+     * the address that the device used, `value` is 1 where caches were asked. */
     SIM_NOTE_DEVICE_READ,
     SIM_NOTE_DEVICE_WRITE,
-    SIM_NOTE_FAULT, /* refused: `address` is the device's */
-    /* A driver, through the machine's driver interface. */
-    SIM_NOTE_MAP, /* `address` physical or IO, `value`: enum sim_direction */
-    SIM_NOTE_UNMAP,
-    SIM_NOTE_FREE,
+    SIM_NOTE_FAULT, /* refused: `extra` is the address that the device used, `value` 1 for a write */
+    /* A driver, through the machine's driver interface. `extra` is the IO address. */
+    SIM_NOTE_MAP, /* `address` virtual, `value`: enum sim_direction and 256 * flags; `extra` SIM_NEVER:
+                     it failed */
+    SIM_NOTE_MAP_RUN,  /* after it, for each physical run of it: `address`, `extra`, `size` */
+    SIM_NOTE_UNMAP,    /* `value` 1: lazily */
+    SIM_NOTE_UNMAPPED, /* nothing is cached of lazy ones any more */
+    SIM_NOTE_SYNC_DEVICE,
+    SIM_NOTE_SYNC_CPU,
+    SIM_NOTE_FREE,  /* `address` physical */
+    SIM_NOTE_MOVE,  /* a page: from `address` to `value`, both physical */
     SIM_NOTE_RAISE, /* interrupt; `value` its number */
     SIM_NOTE_HANDLE,
     /* A stretch of time: from `time` - `value` to `time`. For traces. */
@@ -55,6 +66,8 @@ struct sim_note {
     uint64_t address;
     uint64_t size; /* bytes */
     uint64_t value;
+    uint64_t extra;
+    uint32_t device;                 /* whose access or mapping; 0: none */
     const char *text;                /* SPAN: what it was */
     const struct sim_origin *origin; /* may be NULL; valid during the call */
 };

@@ -55,6 +55,7 @@ struct sim_request {
     struct sim_master *master;
     enum sim_op op;
     uint64_t address; /* the device's before an IOMMU, physical behind it */
+    uint64_t shift;   /* what an IOMMU has added to the address; 0 before it */
     uint32_t size; /* bytes, within one 4 KiB page; a fill, upgrade or write-back: one whole line (a
                       write-back that a snoop took while it waited: 0) */
     uint8_t *data; /* size bytes; written by reads, read by writes, at the grant */

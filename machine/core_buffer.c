@@ -260,6 +260,16 @@ static void by_event(struct sim_event *event)
 
 /* ---- the program's side ---- */
 
+/* When a store that found the exit idle leaves. A weak core's lingers for a while, as the seed decides,
+ * so that others may come and pass it. */
+static sim_time first_exit(struct sim_core *core)
+{
+    sim_time soonest = sim_now(core->kernel) + core->params.drain;
+    if (core->weak && core->buffer.count == 1)
+        soonest += core->params.drain * sim_random_below(core->kernel, CORE_WINDOW);
+    return core->buffer.ready > soonest ? core->buffer.ready : soonest;
+}
+
 void buffer_put(struct sim_core *core, enum stored_kind kind, uint64_t address, const void *from,
                 uint32_t size, bool release, const struct sim_origin *origin)
 {
@@ -279,10 +289,8 @@ void buffer_put(struct sim_core *core, enum stored_kind kind, uint64_t address, 
     count_entry(buffer, entry, 1);
     early_forget(core, address);
     note_entry(core, SIM_NOTE_STORE, entry);
-    if (buffer->next == SIM_NEVER) {
-        sim_time soonest = sim_now(core->kernel) + core->params.drain;
-        buffer->next = buffer->ready > soonest ? buffer->ready : soonest;
-    }
+    if (buffer->next == SIM_NEVER)
+        buffer->next = first_exit(core);
 }
 
 /* The newest bytes of one word, of those that `wanted` says: which of them are here. */

@@ -401,6 +401,16 @@ void sim_core_destroy(struct sim_core **core)
     *core = NULL;
 }
 
+struct sim_cache *sim_core_cache(struct sim_core *core)
+{
+    return core->cache;
+}
+
+struct sim_tlb *sim_core_tlb(struct sim_core *core)
+{
+    return core->tlb;
+}
+
 void sim_core_stats(const struct sim_core *core, struct sim_core_stats *stats)
 {
     *stats = core->stats;

@@ -55,6 +55,10 @@ int sim_core_create(struct sim_core **core, struct sim_kernel *kernel, const cha
                     const struct sim_tlb_params *tlb);
 void sim_core_destroy(struct sim_core **core);
 
+/* Its caches and TLB: for watchers, tests, and who moves a page (sim_tlb_invalidate). */
+struct sim_cache *sim_core_cache(struct sim_core *core);
+struct sim_tlb *sim_core_tlb(struct sim_core *core);
+
 /* Begins to run code at `begin`. One program at a time. Returns 0; -EBUSY; -ENOMEM. */
 int sim_core_run(struct sim_core *core, sim_time begin,
                  void (*code)(struct sim_core *core, void *argument), void *argument);

@@ -92,7 +92,7 @@ static void moved(struct sim_cache_listener *listener, bool write, uint64_t addr
     core_note(core, SIM_NOTE_LOAD, address, size, level, origin);
     if (write) { /* a swap */
         core_note(core, SIM_NOTE_STORE, address, size, 0, origin);
-        core_note(core, SIM_NOTE_DRAIN, address, size, 0, origin);
+        core_note(core, SIM_NOTE_DRAIN, address, size, SIM_LEVEL_1, origin);
     }
 }
 

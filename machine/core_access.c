@@ -16,13 +16,26 @@ static uint64_t physical_of(const struct sim_page *page, uint64_t address)
 
 /* ---- loads ---- */
 
-static void loaded(struct sim_core *core, uint64_t physical, uint32_t size, enum sim_level level,
-                   const struct sim_where *where)
+/* `as_of`: the time that the bytes are of. */
+static void note_load(const struct sim_core *core, uint64_t physical, uint32_t size,
+                      enum sim_level level, sim_time as_of, const struct sim_where *where)
 {
-    if (sim_watchers(core->kernel)) {
-        struct sim_origin origin = core_origin("load", where);
-        core_note(core, SIM_NOTE_LOAD, physical, size, level, &origin);
-    }
+    struct sim_origin origin = core_origin("load", where);
+    sim_note(core->kernel, &(struct sim_note){ .kind = SIM_NOTE_LOAD,
+                                               .time = sim_now(core->kernel),
+                                               .part = core->name,
+                                               .address = physical,
+                                               .size = size,
+                                               .value = level,
+                                               .extra = as_of,
+                                               .origin = &origin });
+}
+
+static void loaded(struct sim_core *core, uint64_t physical, uint32_t size, enum sim_level level,
+                   sim_time as_of, const struct sim_where *where)
+{
+    if (sim_watchers(core->kernel))
+        note_load(core, physical, size, level, as_of, where);
     core_pass(core, core->hit);
 }
 
@@ -43,14 +56,15 @@ static void load_cached(struct sim_core *core, uint64_t physical, void *to, uint
 {
     uint32_t forwarded = buffer_forward(core, physical, to, size);
     if (forwarded == size) {
-        loaded(core, physical, size, SIM_LEVEL_BUFFER, where);
+        loaded(core, physical, size, SIM_LEVEL_BUFFER, 0, where);
         return;
     }
     /* Some bytes here and some there: a load is one moment, so the stores come out first. */
     if (forwarded)
         buffer_wait_range(core, physical, size);
-    if (core->weak && !in_place && early_load(core, physical, to, size)) {
-        loaded(core, physical, size, SIM_LEVEL_EARLY, where);
+    sim_time as_of = core->weak && !in_place ? early_load(core, physical, to, size) : 0;
+    if (as_of) {
+        loaded(core, physical, size, SIM_LEVEL_EARLY, as_of, where);
         return;
     }
     if (!sim_cache_try_read(core->cache, physical, to, size)) {
@@ -58,7 +72,7 @@ static void load_cached(struct sim_core *core, uint64_t physical, void *to, uint
         return;
     }
     early_forget(core, physical);
-    loaded(core, physical, size, SIM_LEVEL_1, where);
+    loaded(core, physical, size, SIM_LEVEL_1, 0, where);
 }
 
 static void load(struct sim_core *core, uint64_t address, void *to, uint32_t size, bool in_place,

@@ -46,7 +46,9 @@ static uint32_t byte_count(const struct stored *entry)
 static void note_entry(const struct sim_core *core, enum sim_note_kind kind,
                        const struct stored *entry)
 {
-    core_note(core, kind, entry->word + first_byte(entry), byte_count(entry), 0, &entry->origin);
+    enum sim_level taker = entry->kind == STORED_CACHED ? SIM_LEVEL_1 : SIM_LEVEL_MEMORY;
+    core_note(core, kind, entry->word + first_byte(entry), byte_count(entry),
+              kind == SIM_NOTE_DRAIN ? taker : 0, &entry->origin);
 }
 
 static void count_entry(struct store_buffer *buffer, const struct stored *entry, int by)
@@ -260,13 +262,13 @@ static void by_event(struct sim_event *event)
 
 /* ---- the program's side ---- */
 
-/* When a store that found the exit idle leaves. A weak core's lingers for a while, as the seed decides,
- * so that others may come and pass it. */
+/* When a store that found the exit idle leaves. A weak core's lingers for some cycles, as the seed
+ * decides, so that others may come and pass it. */
 static sim_time first_exit(struct sim_core *core)
 {
     sim_time soonest = sim_now(core->kernel) + core->params.drain;
     if (core->weak && core->buffer.count == 1)
-        soonest += core->params.drain * sim_random_below(core->kernel, CORE_WINDOW);
+        soonest += core->cycle * sim_random_below(core->kernel, CORE_WINDOW);
     return core->buffer.ready > soonest ? core->buffer.ready : soonest;
 }
 

@@ -16,7 +16,8 @@ static void send_run(struct combining_line *c);
 static void run_granted(struct sim_request *request)
 {
     struct combining_line *c = SIM_OWNER(request, struct combining_line, request);
-    core_note(c->core, SIM_NOTE_DRAIN, request->address, request->size, 0, &c->origin);
+    core_note(c->core, SIM_NOTE_DRAIN, request->address, request->size, SIM_LEVEL_MEMORY,
+              &c->origin);
     early_forget(c->core, c->line);
 }
 

@@ -81,22 +81,22 @@ static struct remembered *choose(struct sim_core *core, uint64_t line)
     return choice < count ? found[choice] : NULL;
 }
 
-bool early_load(struct sim_core *core, uint64_t address, void *to, uint32_t size)
+sim_time early_load(struct sim_core *core, uint64_t address, void *to, uint32_t size)
 {
     struct early *early = &core->early;
     sim_time now = sim_now(core->kernel);
     if (early->newest <= early->ordered || now - early->newest > core->params.early)
-        return false;
+        return 0;
     uint64_t line = address & ~(uint64_t)(core->line - 1);
     if (!core->coherent && sim_cache_holds(core->cache, line) != SIM_HAD_NOTHING)
-        return false; /* the cache answers, at whatever moment */
+        return 0; /* the cache answers, at whatever moment */
     struct remembered *chosen = choose(core, line);
     if (!chosen)
-        return false;
+        return 0;
     memcpy(to, chosen->bytes + (address - line), size);
     /* What is older than these bytes is gone; later ones, and these again, may still be seen. */
     for (int i = 0; i < CORE_REMEMBERED; i++)
         if (early->lines[i].line == line && early->lines[i].number < chosen->number)
             early->lines[i].time = 0;
-    return true;
+    return chosen->time;
 }

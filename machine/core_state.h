@@ -234,8 +234,9 @@ static inline void early_forget(struct sim_core *core, uint64_t address)
     if (core->early.newest)
         early_forget_line(core, address);
 }
-/* Whether the load was executed early, by the seed's choice; then its bytes are in `to`. */
-bool early_load(struct sim_core *core, uint64_t address, void *to, uint32_t size);
+/* Whether the load was executed early, by the seed's choice; then its bytes are in `to`, and the time
+ * before which they were there is returned. 0: it was not. */
+sim_time early_load(struct sim_core *core, uint64_t address, void *to, uint32_t size);
 
 /* ---- core_device.c ---- */
 

@@ -166,9 +166,10 @@ static void copying_by_words_costs_loads_and_stores(void **state)
     for (int f = 0; f < 3; f++)
         for (int l = 0; l < 2; l++)
             for (int d = 0; d < 3; d++)
-                for (uint64_t bytes = 8192; bytes <= 16384; bytes *= 2) {
+                for (uint64_t bytes = 16384; bytes <= 32768; bytes *= 2) {
                     struct computer c =
                         computer_standard((f + l + d) % 2 ? SIM_ORDER_WEAK : SIM_ORDER_TSO, 1);
+                    c.cache.size[0] = 128 << 10;
                     c.core.frequency_hz = frequencies[f];
                     c.cache.latency[0] = latencies[l];
                     c.core.drain = drains[d];

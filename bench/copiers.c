@@ -309,10 +309,10 @@ double bench_ping_pong_ns(uint64_t trips, int cpu_caller, int cpu_other)
 struct handshake {
     _Alignas(128) _Atomic uint64_t tail;
     _Alignas(128) uint64_t request[256][8];
-    struct {
+    _Alignas(128) struct {
         uint64_t word[3];
         _Atomic uint64_t last;
-    } _Alignas(128) answer[512];
+    } answer[512];
     _Alignas(64) char src[64][64], dst[64][64];
     uint64_t trips;
     int cpu;

@@ -1,0 +1,86 @@
+/*
+ * Machine files: the parameters of a machine's parts as text.
+ *
+ *     ; a comment
+ *     [bus]
+ *     bandwidth = 64GB/s            ; where the value comes from, or the word assumed
+ *     [cache]                       ; of all cores
+ *     size1 = 48KiB                 ; ...
+ *     [cache core1]                 ; of this one, where it differs
+ *     size1 = 32KiB                 ; ...
+ *
+ * A caller says which kinds of parts there are; what a file does not say has its standard value. A
+ * single value is given in the same way by --set PART.PARAM=VALUE, and in turn several by --sweep
+ * PART.PARAM=FROM:TO:COUNT, where PART is as in the brackets ("cache" or "cache core1"; a point may
+ * stand for the blank). A later value of the same part replaces an earlier one; that of a named part goes
+ * before that of all.
+ *
+ * What is wrong is told with its place, what was found there and what was expected.
+ */
+#ifndef DRAY_MACHINE_FILE_H
+#define DRAY_MACHINE_FILE_H
+
+#include <stdbool.h>
+
+#include "param.h"
+
+enum {
+    SIM_FILE_SIZE = 65536, /* bytes of a file at most; the preset ones have 5,000 */
+    SIM_FILE_ERROR = 512,  /* bytes for a message; a longer one is cut off */
+    SIM_SECTIONS = 64,     /* parts with values of their own */
+    SIM_SECTION_NAME = 32, /* bytes, with the end */
+    SIM_SWEEP_COUNT = 10000,
+};
+
+struct sim_parts;
+
+/* `kinds` are kept by reference; each has at most 64 parameters. All values are the standard ones.
+ * Returns 0; -EINVAL (a kind has more); -ENOMEM. */
+int sim_parts_create(struct sim_parts **parts, const struct sim_part_kind *const *kinds,
+                     size_t count);
+void sim_parts_destroy(struct sim_parts **parts);
+
+/* All of these return 0; -EINVAL with a message in `error`; -ENOMEM. After an error some values may
+ * have been taken over.
+ *
+ * `name` is what messages call the text. */
+int sim_parts_parse(struct sim_parts *parts, const char *text, size_t length, const char *name,
+                    char *error, size_t size);
+/* Likewise -errno of the file, with a message. */
+int sim_parts_read(struct sim_parts *parts, const char *path, char *error, size_t size);
+/* "PART.PARAM=VALUE". */
+int sim_parts_set(struct sim_parts *parts, const char *text, char *error, size_t size);
+/* Whether the values go together (the kinds' own checks). Once all is read and set; for a sweep at
+ * each of its points. */
+int sim_parts_check(const struct sim_parts *parts, char *error, size_t size);
+
+/* Fills a part's structure of parameters: standard values, then those of its kind, then those of the
+ * part itself. `name` NULL: of the kind. The kind is one of those that parts was created with. */
+void sim_parts_get(const struct sim_parts *parts, const struct sim_part_kind *kind,
+                   const char *name, void *params);
+/* Names that were given to parts of a kind, in the order of appearance; NULL behind the last. */
+const char *sim_parts_name(const struct sim_parts *parts, const struct sim_part_kind *kind,
+                           size_t i);
+/* Whether somebody gave this value, to the part or to all of its kind. */
+bool sim_parts_given(const struct sim_parts *parts, const struct sim_part_kind *kind,
+                     const char *name, const struct sim_param *param);
+
+/* ---- sweeps ---- */
+
+struct sim_sweep {
+    const struct sim_param *param;
+    unsigned section; /* parts' */
+    uint64_t from, to;
+    unsigned count;
+};
+
+/* "PART.PARAM=FROM:TO:COUNT", both ends included. Powers of two are swept by their exponents, others
+ * evenly, rounded to what the parameter allows. Returns as above. */
+int sim_sweep_parse(struct sim_sweep *sweep, struct sim_parts *parts, const char *text, char *error,
+                    size_t size);
+/* Value i of `count`. */
+uint64_t sim_sweep_value(const struct sim_sweep *sweep, unsigned i);
+/* Gives value i to the part. */
+void sim_sweep_apply(const struct sim_sweep *sweep, struct sim_parts *parts, unsigned i);
+
+#endif

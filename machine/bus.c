@@ -29,6 +29,9 @@ static const struct sim_param params[] = {
       "of a cache: what is snooped" },
     { "from_cache", SIM_UNIT_TIME, OFFSET(from_cache), 12500, 0, SIM_MS, 0, NULL,
       "until another cache has answered" },
+    /* 80 lines at 51.2 GB/s: the queue of a memory controller (assumed). */
+    { "ahead", SIM_UNIT_TIME, OFFSET(ahead), 100000, 0, SIM_S, 0, NULL,
+      "work that memory may have before it; more, and nothing is granted (0: any)" },
 };
 
 const struct sim_part_kind sim_bus_kind = {
@@ -125,8 +128,8 @@ static void end_span(struct sim_event *event)
 {
     struct sim_bus *bus = SIM_OWNER(event, struct sim_bus, span_end);
 
-    /* A turn that is to come comes now: it continues the span or ends it. */
-    if (sim_event_pending(&bus->turn))
+    /* A turn that comes now continues the span or ends it. */
+    if (sim_event_pending(&bus->turn) && bus->turn_at == bus->span.time)
         return;
     bus->span_open = false;
     sim_note(bus->kernel, &bus->span);
@@ -218,13 +221,34 @@ static void grant(struct sim_bus *bus, unsigned number)
         request->granted(request);
 }
 
+/* A memory that is slower than the bus holds it up: else requests would queue behind the arbiter, where
+ * its order is lost on them. Returns from when on memory takes more. */
+static sim_time memory_ready(const struct sim_bus *bus)
+{
+    sim_time lead = bus->params.latency + bus->params.ahead, busy;
+
+    if (!bus->dram || !bus->params.ahead)
+        return 0;
+    busy = sim_dram_free(bus->dram);
+    return busy > lead ? busy - lead : 0;
+}
+
+/* Only a grant changes from when on the next may come, so the turn can be fixed now. */
+static void schedule_turn(struct sim_bus *bus)
+{
+    if (sim_event_pending(&bus->turn))
+        return;
+    bus->turn_at = bus_later(sim_now(bus->kernel), bus_later(bus->free, memory_ready(bus)));
+    sim_at(bus->kernel, &bus->turn, bus->turn_at);
+}
+
 static void take_turn(struct sim_event *event)
 {
     struct sim_bus *bus = SIM_OWNER(event, struct sim_bus, turn);
 
     grant(bus, pick(bus));
-    if (bus->waiting && !sim_event_pending(&bus->turn))
-        sim_at(bus->kernel, &bus->turn, bus->free);
+    if (bus->waiting)
+        schedule_turn(bus);
 }
 
 static void submit(struct sim_target *target, struct sim_request *request)
@@ -232,12 +256,11 @@ static void submit(struct sim_target *target, struct sim_request *request)
     struct sim_bus *bus = SIM_OWNER(target, struct sim_bus, target);
     unsigned number = request->master->number;
     struct bus_port *port = &bus->ports[number];
-    sim_time now = sim_now(bus->kernel);
 
     request->status = SIM_OK;
     request->shared = request->from_cache = false;
     request->physical = request->address;
-    request->submitted = now;
+    request->submitted = sim_now(bus->kernel);
     request->held[BUS_MOVED] = 0;
     request->held[BUS_ORDER] = bus->requests++;
     request->holder = bus;
@@ -249,8 +272,7 @@ static void submit(struct sim_target *target, struct sim_request *request)
     port->last = request;
     bus->waiting |= 1ull << number;
     /* Not at once even if the bus is free: all who ask at this moment take part. */
-    if (!sim_event_pending(&bus->turn))
-        sim_at(bus->kernel, &bus->turn, bus_later(now, bus->free));
+    schedule_turn(bus);
 }
 
 /* ---- building ---- */

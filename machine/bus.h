@@ -40,6 +40,7 @@ struct sim_bus_params {
     uint64_t latency;    /* ps from a grant to memory's begin, and the same back */
     uint64_t line;       /* bytes of a cache line: what is snooped; a power of two */
     uint64_t from_cache; /* ps: answer of another cache, in place of memory's */
+    uint64_t ahead; /* ps of work that memory may have before it: then nothing is granted; 0: any */
 };
 
 extern const struct sim_part_kind sim_bus_kind;

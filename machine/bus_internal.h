@@ -31,6 +31,7 @@ struct sim_bus {
     struct sim_observer *observers;
     struct sim_mmio *mmios;
     struct sim_event turn;
+    sim_time turn_at;  /* if it is pending */
     sim_time free;     /* from here on */
     uint64_t waiting;  /* masters with requests, by number */
     unsigned granted;  /* master of the last grant */

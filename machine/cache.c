@@ -155,6 +155,8 @@ static int look_up(struct sim_cache *cache, uint64_t line, uint32_t *place)
 
 uint32_t cache_find(const struct sim_cache *cache, uint64_t line)
 {
+    if (!cache->held)
+        return CACHE_NOWHERE;
     return find_name(&cache->levels[cache->last], name_of(cache, line));
 }
 
@@ -162,6 +164,7 @@ void cache_drop(struct sim_cache *cache, uint64_t line, uint32_t place)
 {
     forget_above(cache, cache->last, name_of(cache, line));
     cache->levels[cache->last].names[place] = 0;
+    cache->held--;
 }
 
 uint32_t cache_install(struct sim_cache *cache, uint64_t line, const struct sim_origin *origin)
@@ -179,6 +182,7 @@ uint32_t cache_install(struct sim_cache *cache, uint64_t line, const struct sim_
         if (changed)
             cache_write_back(cache, victim, cache_bytes(cache, place));
     }
+    cache->held++;
     last->names[place] = name;
     last->used[place] = ++cache->clock;
     lift(cache, cache->last, name, place);

@@ -88,6 +88,7 @@ struct sim_cache {
     struct sim_cache_listener *listener;
     unsigned line_shift, last;
     uint64_t clock;
+    uint64_t held; /* lines; a core that does nothing costs snoops nothing */
     struct cache_level levels[CACHE_LEVELS];
     uint8_t *states; /* of the last level's places */
     uint8_t *bytes;

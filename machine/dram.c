@@ -155,6 +155,11 @@ sim_time sim_dram_access(struct sim_dram *dram, sim_time begin, uint64_t address
     return end;
 }
 
+sim_time sim_dram_free(const struct sim_dram *dram)
+{
+    return dram->bus;
+}
+
 void sim_dram_stats(const struct sim_dram *dram, struct sim_dram_stats *stats)
 {
     *stats = dram->stats;

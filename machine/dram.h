@@ -34,6 +34,8 @@ void sim_dram_destroy(struct sim_dram **dram);
  * unit or not. Returns when its last byte is there. */
 sim_time sim_dram_access(struct sim_dram *dram, sim_time begin, uint64_t address, uint32_t size,
                          bool write);
+/* When the last byte asked for so far is out. */
+sim_time sim_dram_free(const struct sim_dram *dram);
 void sim_dram_stats(const struct sim_dram *dram, struct sim_dram_stats *stats);
 
 #endif

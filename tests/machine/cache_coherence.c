@@ -187,6 +187,59 @@ static void a_device_that_is_not_snooped_reads_what_memory_has(void **state)
     run_coherent(without_the_attribute);
 }
 
+struct witness {
+    struct sim_observer observer;
+    unsigned seen;
+    enum sim_op ops[8];
+    uint64_t addresses[8];
+    uint8_t before[8]; /* what memory held at LINE + 5 */
+};
+
+static void witness_grant(struct sim_observer *observer, const struct sim_request *request)
+{
+    struct witness *w = SIM_OWNER(observer, struct witness, observer);
+
+    assert_true(w->seen < 8);
+    w->ops[w->seen] = request->op;
+    w->addresses[w->seen] = request->address;
+    w->before[w->seen++] = rig_memory(&rig, LINE + 5);
+}
+
+static struct witness witness;
+
+static void take_and_take_again(struct rig *r)
+{
+    rig_load(r, 1, LINE);
+    rig_load(r, 0, LINE);
+    rig_store(r, 0, LINE + 5, 0x55);               /* upgrade */
+    rig_store(r, 1, LINE + 5, 0x66);               /* fill */
+    rig_device(r, SIM_READ, LINE, 64, 0);          /* takes nothing */
+    rig_device(r, SIM_WRITE, LINE - 4, 300, 0x77); /* two bursts */
+    sim_sleep(r->kernel, AFTER);
+}
+
+static void who_takes_a_line_is_observed_while_memory_has_the_old_bytes(void **state)
+{
+    struct sim_cache_params p = rig_caches(true);
+
+    (void)state;
+    witness = (struct witness){ .observer = { .granting = witness_grant } };
+    rig_open(&rig, &p);
+    sim_bus_add_observer(rig.bus, &witness.observer);
+    memset(sim_memory_at(rig.memory, LINE), 0x11, 64);
+    rig_do(&rig, take_and_take_again);
+    assert_int_equal(witness.seen, 4);
+    assert_int_equal(witness.ops[0], SIM_UPGRADE);
+    assert_int_equal(witness.before[0], 0x11);
+    assert_int_equal(witness.ops[1], SIM_FILL_OWN);
+    assert_int_equal(witness.before[1], 0x55);
+    assert_int_equal(witness.ops[2], SIM_WRITE);
+    assert_int_equal(witness.before[2], 0x66);
+    assert_int_equal(witness.addresses[3], LINE - 4 + 256);
+    assert_int_equal(witness.before[3], 0x77);
+    rig_close(&rig);
+}
+
 /* ---- races ---- */
 
 static void write_own_byte(struct rig *r, unsigned core)
@@ -344,6 +397,7 @@ int main(void)
         cmocka_unit_test(a_device_that_writes_part_of_a_changed_line_loses_nothing),
         cmocka_unit_test(memory_is_written_no_more_than_needed),
         cmocka_unit_test(a_device_that_is_not_snooped_reads_what_memory_has),
+        cmocka_unit_test(who_takes_a_line_is_observed_while_memory_has_the_old_bytes),
         cmocka_unit_test(of_two_upgrades_the_second_takes_the_whole_line),
         cmocka_unit_test(waiting_write_backs_are_snooped_and_the_newest_counts),
         cmocka_unit_test(a_swap_is_one_moment),

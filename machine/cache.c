@@ -217,18 +217,24 @@ void cache_wake(struct cache_waiters *waiters, enum sim_level level)
     }
 }
 
-void cache_note(const struct sim_cache *cache, enum sim_note_kind kind, uint64_t line,
-                uint64_t value, const struct sim_origin *origin)
+void cache_note_part(const struct sim_cache *cache, enum sim_note_kind kind, uint64_t address,
+                     uint64_t size, uint64_t value, const struct sim_origin *origin)
 {
     if (!sim_watchers(cache->kernel))
         return;
     sim_note(cache->kernel, &(struct sim_note){ .kind = kind,
                                                 .time = sim_now(cache->kernel),
                                                 .part = cache->part,
-                                                .address = line,
-                                                .size = cache->params.line,
+                                                .address = address,
+                                                .size = size,
                                                 .value = value,
                                                 .origin = origin });
+}
+
+void cache_note(const struct sim_cache *cache, enum sim_note_kind kind, uint64_t line,
+                uint64_t value, const struct sim_origin *origin)
+{
+    cache_note_part(cache, kind, line, cache->params.line, value, origin);
 }
 
 /* ---- accesses ---- */

@@ -232,7 +232,21 @@ static struct cache_write_back *overtake(struct sim_cache *cache, uint64_t line)
 static void give_to_memory(struct sim_cache *cache, uint64_t line, const uint8_t *bytes)
 {
     memcpy(sim_memory_at(cache->memory, line), bytes, cache->params.line);
-    cache_note(cache, SIM_NOTE_WRITE_BACK, line, 0, NULL);
+    cache_note(cache, SIM_NOTE_WRITE_BACK, line, 1, NULL);
+}
+
+/* The state of a line that is held, and its end where another takes it. */
+static enum sim_had ask_place(struct sim_cache *cache, uint64_t line, uint32_t place, bool taken)
+{
+    bool changed = cache->states[place] == CACHE_CHANGED;
+
+    if (taken) {
+        cache_drop(cache, line, place);
+        cache_note(cache, SIM_NOTE_EVICT, line, changed, NULL);
+    } else {
+        cache->states[place] = CACHE_SHARED;
+    }
+    return changed ? SIM_HAD_CHANGED : SIM_HAD_CLEAN;
 }
 
 enum sim_had cache_snoop(struct sim_snooper *snooper, uint64_t line, enum sim_op op)
@@ -246,18 +260,10 @@ enum sim_had cache_snoop(struct sim_snooper *snooper, uint64_t line, enum sim_op
         return SIM_HAD_NOTHING;
     cache->stats.snooped++;
     if (place != CACHE_NOWHERE)
-        had = cache->states[place] == CACHE_CHANGED ? SIM_HAD_CHANGED : SIM_HAD_CLEAN;
-    if (had == SIM_HAD_CHANGED)
+        had = ask_place(cache, line, place, op != SIM_READ && op != SIM_FILL);
+    if (had == SIM_HAD_CHANGED) /* its bytes lie there still */
         give_to_memory(cache, line, cache_bytes(cache, place));
     else if (w)
         give_to_memory(cache, line, w->bytes);
-    if (place != CACHE_NOWHERE) {
-        if (op == SIM_READ || op == SIM_FILL) {
-            cache->states[place] = CACHE_SHARED;
-        } else {
-            cache_drop(cache, line, place);
-            cache_note(cache, SIM_NOTE_EVICT, line, had == SIM_HAD_CHANGED, NULL);
-        }
-    }
     return w ? SIM_HAD_CHANGED : had;
 }

@@ -129,8 +129,11 @@ void cache_move(struct sim_cache *cache, struct cache_access *access, uint32_t p
 void cache_wait(struct sim_cache *cache, struct cache_waiters *waiters, struct cache_waiter *waiter,
                 const char *reason);
 void cache_wake(struct cache_waiters *waiters, enum sim_level level);
+/* Of a whole line, and of a part of one. */
 void cache_note(const struct sim_cache *cache, enum sim_note_kind kind, uint64_t line,
                 uint64_t value, const struct sim_origin *origin);
+void cache_note_part(const struct sim_cache *cache, enum sim_note_kind kind, uint64_t address,
+                     uint64_t size, uint64_t value, const struct sim_origin *origin);
 
 /* ---- cache_coherence.c ---- */
 

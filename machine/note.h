@@ -25,8 +25,8 @@ enum sim_note_kind {
     SIM_NOTE_CLEAN, /* maintenance by line; `value` is 1 where changed bytes are on their way now;
                        `address` and `size`: what was asked for of the line */
     SIM_NOTE_INVALIDATE, /* likewise; `value` is 1 where changed bytes were lost */
-    SIM_NOTE_WRITE_BACK, /* changed bytes of a line reached memory: cleaned, evicted, or (`value` 1)
-                            taken by a snoop with all that was on its way */
+    SIM_NOTE_WRITE_BACK, /* changed bytes of a line reached memory: the oldest that were cleaned or
+                            evicted; or (`value` 1) a snoop took them with all that was on its way */
     /* A device's access at its grant, burst by burst: of masters whose `device` is not 0. `extra` is
      * the address that the device used, `value` is 1 where caches were asked. */
     SIM_NOTE_DEVICE_READ,

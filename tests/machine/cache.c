@@ -440,6 +440,8 @@ static void maintenance_costs_its_time_for_each_line_and_is_noted(void **state)
 {
     struct sim_cache_params p = rig_caches(false);
     struct sim_cache_stats stats;
+    static const uint64_t asked[] = { BUFFER + 63, BUFFER + 64, BUFFER + 128, BUFFER + 192,
+                                      BUFFER + 193 };
     unsigned clean[2] = { 0 }, invalidate[2] = { 0 }, write_backs = 0;
 
     (void)state;
@@ -448,6 +450,11 @@ static void maintenance_costs_its_time_for_each_line_and_is_noted(void **state)
     for (unsigned i = 0; i < rig.note_count; i++) {
         const struct sim_note *note = &rig.notes[i];
 
+        if (note->kind == SIM_NOTE_CLEAN && clean[0] + clean[1] < 4) {
+            /* what was asked for of each line */
+            assert_int_equal(note->address, asked[clean[0] + clean[1]]);
+            assert_int_equal(note->size, asked[clean[0] + clean[1] + 1] - note->address);
+        }
         clean[note->value & 1] += note->kind == SIM_NOTE_CLEAN;
         invalidate[note->value & 1] += note->kind == SIM_NOTE_INVALIDATE;
         write_backs += note->kind == SIM_NOTE_WRITE_BACK;

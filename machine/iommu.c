@@ -161,6 +161,7 @@ static void go(struct iommu_trip *trip)
     trip->request.master = parent->master;
     trip->request.op = parent->op;
     trip->request.address = trip->answer.base + (parent->address & (trip->answer.size - 1));
+    trip->request.shift = trip->request.address - parent->address;
     trip->request.size = parent->size;
     trip->request.data = parent->data;
     trip->request.origin = parent->origin;

@@ -163,6 +163,13 @@ bool sim_iommu_caches(const struct sim_iommu *iommu, uint32_t device, uint64_t a
 
 /* ---- faults ---- */
 
+static const char *const reasons[] = {
+    [SIM_IOMMU_NO_CONTEXT] = "no context",
+    [SIM_IOMMU_NOT_MAPPED] = "not mapped",
+    [SIM_IOMMU_NOT_ALLOWED] = "not allowed",
+    [SIM_IOMMU_BAD_TABLE] = "bad table",
+};
+
 void iommu_fault(struct sim_iommu *iommu, const struct iommu_trip *trip)
 {
     const struct sim_request *request = trip->parent;
@@ -181,10 +188,12 @@ void iommu_fault(struct sim_iommu *iommu, const struct iommu_trip *trip)
         sim_note(iommu->kernel, &(struct sim_note){ .kind = SIM_NOTE_FAULT,
                                                     .time = sim_now(iommu->kernel),
                                                     .part = request->master->name,
-                                                    .address = request->address,
+                                                    .address = SIM_NEVER, /* it has none */
                                                     .size = request->size,
-                                                    .value = trip->answer.reason,
-                                                    .text = "iommu",
+                                                    .value = request->op == SIM_WRITE,
+                                                    .extra = request->address,
+                                                    .device = request->master->device,
+                                                    .text = reasons[trip->answer.reason],
                                                     .origin = request->origin });
 }
 

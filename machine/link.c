@@ -60,8 +60,8 @@ struct sim_link {
     uint8_t *bytes;
 };
 
-/* What a request of a device holds while it is here. held[0] of a read: how many writes came before it.
- * held[1]: its parts that are not granted yet (lower half) and those that are not done yet (upper). */
+/* What a request of a device holds while it is here. held[0] of a read: how many writes came before it;
+ * of a write: its status, which is nobody's to see while it is not complete. held[1]: its parts that are not granted yet (lower half) and those that are not done yet (upper). */
 #define UNGRANTED ((uint64_t)1)
 #define UNDONE    ((uint64_t)1 << 32)
 
@@ -333,9 +333,11 @@ static void write_taken(struct packet *packet)
     link->credit -= packet->request.size;
     if (parent) {
         if (packet->request.status != SIM_OK)
-            parent->status = packet->request.status;
-        if (part_granted(packet))
+            parent->held[0] = packet->request.status;
+        if (part_granted(packet)) {
+            parent->status = (enum sim_status)parent->held[0];
             parent->granted(parent);
+        }
     }
     put_waiting(link);
 }
@@ -422,7 +424,7 @@ static void submit(struct sim_target *target, struct sim_request *request)
     request->shared = false;
     request->from_cache = false;
     request->submitted = sim_now(link->kernel);
-    request->held[0] = link->writes_taken;
+    request->held[0] = write ? SIM_OK : link->writes_taken;
     request->held[1] = parts * (UNGRANTED + UNDONE);
     link->writes_taken += write;
     append(write ? &link->writes : &link->reads, request);

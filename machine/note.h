@@ -31,7 +31,8 @@ enum sim_note_kind {
      * the address that the device used, `value` is 1 where caches were asked. */
     SIM_NOTE_DEVICE_READ,
     SIM_NOTE_DEVICE_WRITE,
-    SIM_NOTE_FAULT, /* refused: `extra` is the address that the device used, `value` 1 for a write */
+    SIM_NOTE_FAULT, /* refused: `extra` is the address that the device used, `value` 1 for a write;
+                       `address` is SIM_NEVER where an IOMMU found none */
     /* A driver, through the machine's driver interface. `extra` is the IO address. */
     SIM_NOTE_MAP, /* `address` virtual, `value`: enum sim_direction and 256 * flags; `extra` SIM_NEVER:
                      it failed */
@@ -68,7 +69,7 @@ struct sim_note {
     uint64_t value;
     uint64_t extra;
     uint32_t device;                 /* whose access or mapping; 0: none */
-    const char *text;                /* SPAN: what it was */
+    const char *text;                /* SPAN: what it was; FAULT of an IOMMU: why */
     const struct sim_origin *origin; /* may be NULL; valid during the call */
 };
 

@@ -62,6 +62,7 @@ static void bytes_go_where_the_tables_say(void **state)
         run(&b);
         tag_check(back, 16, levels, 0);
         assert_int_equal(a.request.physical, 0x5f00);
+        assert_int_equal(b.host.turns[4].address - b.host.turns[4].shift, top + 0xf00);
         assert_int_equal(a.request.address, top + 0xf00); /* the device's still */
         /* Past what the levels reach nothing is mapped, not even by what lies at the same bits. */
         assert_int_equal(ask_now(&b, 7, SIM_READ, top + ((uint64_t)PAGE << (9 * levels)), back, 16),
@@ -449,7 +450,10 @@ static void faults_are_kept_up_to_a_limit_counted_and_noted(void **state)
         ask_now(&b, 1, SIM_READ, i * 8, data, 8);
     assert_int_equal(stats_of(&b).faults, 300);
     assert_int_equal(l.faults, 300);
-    assert_int_equal(l.last.address, 299 * 8);
+    assert_int_equal(l.last.extra, 299 * 8);
+    assert_int_equal(l.last.device, 1);
+    assert_int_equal(l.last.value, 0);
+    assert_string_equal(l.last.text, "no context");
     assert_int_equal(l.last.size, 8);
     assert_string_equal(l.last.part, "device");
     for (unsigned i = 0; i < SIM_IOMMU_FAULTS; i++) {

@@ -350,6 +350,17 @@ static void what_the_host_refuses_is_told(void **state)
     assert_int_equal(ask.status_at_grant, SIM_FAULT);
     assert_true(ask.done < ask.granted);
     assert_int_equal(b.host.refused, 8 + 1);
+
+    /* Not even when a part was refused before the last has left: its fate is told at once. */
+    submit(&b, &ask, SIM_WRITE, MEMORY - 256, data, 8192);
+    while (!ask.dones)
+        assert_true(sim_step(b.kernel));
+    assert_true(b.host.refused > 8 + 1);
+    assert_int_equal(ask.request.status, SIM_OK);
+    assert_int_equal(ask.grants, 0);
+    run(&b);
+    assert_int_equal(ask.grants, 1);
+    assert_int_equal(ask.status_at_grant, SIM_FAULT);
     /* Credits and places are back: the link goes on. */
     submit(&b, &ask, SIM_READ, 0, data, 4096);
     run(&b);

@@ -23,7 +23,7 @@ struct plain {
     uint64_t untaken, untaken_max; /* bytes of writes that came and had no turn yet */
     struct {
         sim_time time;
-        uint64_t address;
+        uint64_t address, shift;
         uint32_t size, device;
         bool write;
     } turns[PLAIN_TURNS]; /* the first of them */
@@ -48,6 +48,7 @@ static inline void plain_take_turn(struct sim_event *event)
     if (turn < PLAIN_TURNS) {
         plain->turns[turn].time = sim_now(plain->kernel);
         plain->turns[turn].address = request->address;
+        plain->turns[turn].shift = request->shift;
         plain->turns[turn].size = request->size;
         plain->turns[turn].device = request->master ? request->master->device : 0;
         plain->turns[turn].write = write;

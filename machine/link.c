@@ -83,8 +83,8 @@ static const struct sim_param params[] = {
     PARAM(read_header, BYTES, 24, 0, 256, 0, "of a read request, with framing and check"),
     PARAM(completion_header, BYTES, 20, 0, 256, 0, "of a completion, with framing and check"),
     /* assumed: of 547 ns for a read of 64 bytes, what memory and the wire leave, in halves */
-    PARAM(up, TIME, 200 * SIM_NS, 0, SIM_S, 0, "device to host, beside the wire"),
-    PARAM(down, TIME, 200 * SIM_NS, 0, SIM_S, 0, "host to device, beside the wire"),
+    PARAM(up, TIME, 225 * SIM_NS, 0, SIM_S, 0, "device to host, beside the wire"),
+    PARAM(down, TIME, 225 * SIM_NS, 0, SIM_S, 0, "host to device, beside the wire"),
     PARAM(outstanding, COUNT, 64, 1, 4096, 0, "read requests under way at once"), /* assumed */
     PARAM(posted, BYTES, 16384, 0, 1 << 30, 0,
           "writes the host has not taken; 0: any"), /* assumed */

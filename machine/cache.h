@@ -81,6 +81,16 @@ void sim_cache_flush(struct sim_cache *cache, uint64_t address, uint64_t size,
                      const struct sim_origin *origin);
 void sim_cache_settle(struct sim_cache *cache);
 
+/* Without time, from anywhere: for operating systems, who see and change bytes wherever they are. Ranges
+ * within one page; forget: of any length.
+ *
+ * Puts into `to` the bytes of lines that are changed here, or on their way to memory. */
+void sim_cache_peek(const struct sim_cache *cache, uint64_t address, void *to, uint32_t size);
+/* Changes the bytes of lines that are held, in whatever state, or on their way. */
+void sim_cache_poke(struct sim_cache *cache, uint64_t address, const void *from, uint32_t size);
+/* Drops lines and write-backs, whose bytes are lost. */
+void sim_cache_forget(struct sim_cache *cache, uint64_t address, uint64_t size);
+
 /* Without time, for watchers and tests: whether the line is held, and changed. */
 enum sim_had sim_cache_holds(const struct sim_cache *cache, uint64_t address);
 void sim_cache_stats(const struct sim_cache *cache, struct sim_cache_stats *stats);

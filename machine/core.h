@@ -122,4 +122,22 @@ struct sim_core_stats {
 };
 void sim_core_stats(const struct sim_core *core, struct sim_core_stats *stats);
 
+/* ---- for an operating system's calls (driver.h), core_system.c ---- */
+
+/* In the core's fiber: time goes by, with interrupts off. */
+void sim_pass(struct sim_core *core, sim_time time);
+/* In the core's fiber: as sim_block, while its stores go on leaving. */
+void sim_core_block(struct sim_core *core, const char *reason);
+
+/* Without time, from anywhere; physical ranges within one page. */
+
+/* Puts into `to` what the core has newer than memory, in its store buffer or changed in its caches. */
+void sim_core_peek(struct sim_core *core, uint64_t physical, void *to, uint32_t size);
+/* Changes the copies that its caches hold, and nothing else; memory is the caller's to change. */
+void sim_core_poke(struct sim_core *core, uint64_t physical, const void *from, uint32_t size);
+/* Its caches drop the lines of a range of any length, changed or not: the frame belongs to nobody. */
+void sim_core_forget(struct sim_core *core, uint64_t physical, uint64_t size);
+/* Its TLB drops the pages of a virtual range. */
+void sim_core_forget_page(struct sim_core *core, uint64_t virtual, uint64_t size);
+
 #endif

@@ -11,7 +11,9 @@
  *
  * On a machine whose device does not snoop, mapping and syncing for the device cleans, and unmapping
  * and syncing for the CPU invalidates, by direction: unless `SIM_MAP_RAW` says that the driver does so
- * itself.
+ * itself. Nothing of this is needed for uncached memory.
+ *
+ * Mapping does not pin: what may be moved under the device is pinned before.
  */
 #ifndef DRAY_MACHINE_DRIVER_H
 #define DRAY_MACHINE_DRIVER_H
@@ -28,6 +30,10 @@ enum sim_direction {
 enum sim_map_flags {
     SIM_MAP_RAW = 1,  /* no cache maintenance: the driver's own business */
     SIM_MAP_LAZY = 2, /* unmap leaves the IOTLB alone until the next flush */
+    SIM_MAP_SHARED =
+        4, /* rings and flags: both sides use it while it is mapped, in an order of their
+                           own */
+    SIM_MAP_SNOOPED = 8, /* in notes alone: the system says that the device looks into caches */
 };
 
 struct sim_system_params {
@@ -60,16 +66,30 @@ struct sim_driver_options {
     uint32_t device;         /* the device's number, for its context */
     uint64_t address_bits;   /* of the device */
     const struct sim_system_params *system;
+    struct sim_core *const *cores; /* of the machine: kept by reference */
+    size_t core_count;
 };
 
-/* Builds the device's IOMMU tables (in memory) and enables the IOMMU. Returns 0; -ENOMEM. */
+/* Builds the device's IOMMU tables (in memory) and enables the IOMMU; several drivers share one root
+ * table. All that options point to outlives the driver. Returns 0; -ENOMEM. */
 int sim_driver_create(struct sim_driver **driver, const struct sim_driver_options *options);
 void sim_driver_destroy(struct sim_driver **driver);
 
 /* Memory of driver code. No time passes; not in a fiber. Returns a virtual address, or SIM_NEVER. */
 uint64_t sim_alloc(struct sim_driver *driver, uint64_t size, enum sim_mapping mapping);
-/* Freeing what is mapped for the device is a hazard that is told, and done all the same. */
+/* What sim_alloc returned. Freeing what is mapped for the device is a hazard that is told, and done all
+ * the same; a pinned page keeps its frame. No time passes. */
 void sim_free(struct sim_driver *driver, uint64_t address, const struct sim_where *where);
+/* In a fiber: pages of the range stay in their frames until unpinned. Pins count. Returns 0; -ENOENT
+ * (not mapped for the CPU; nothing is pinned); unpin also -EINVAL (not pinned). */
+int sim_pin(struct sim_core *core, struct sim_driver *driver, uint64_t address, uint64_t size,
+            const struct sim_where *where);
+int sim_unpin(struct sim_core *core, struct sim_driver *driver, uint64_t address, uint64_t size,
+              const struct sim_where *where);
+/* In a fiber: the operating system moves a page to another frame, as it does to make room or to bring
+ * memory near. Returns 0; -ENOENT; -EBUSY (pinned); -ENOMEM. */
+int sim_move(struct sim_core *core, struct sim_driver *driver, uint64_t address,
+             const struct sim_where *where);
 /* Bytes as the CPU last left them, wherever they are (buffer, caches, memory), and back: for loading a
  * program's data and looking at the result, without time. */
 void sim_poke(struct sim_driver *driver, uint64_t address, const void *from, uint64_t size);
@@ -84,6 +104,7 @@ uint64_t sim_dma_map(struct sim_core *core, struct sim_driver *driver, uint64_t 
 /* Returns 0; -ENOENT where no such mapping is. */
 int sim_dma_unmap(struct sim_core *core, struct sim_driver *driver, uint64_t io,
                   const struct sim_where *where);
+/* Of a mapping's bytes from `offset` on. Return 0; -ENOENT; -EINVAL (not within it). */
 int sim_dma_sync_for_device(struct sim_core *core, struct sim_driver *driver, uint64_t io,
                             uint64_t offset, uint64_t size, const struct sim_where *where);
 int sim_dma_sync_for_cpu(struct sim_core *core, struct sim_driver *driver, uint64_t io,
@@ -99,7 +120,7 @@ struct sim_run {
 size_t sim_runs(const struct sim_driver *driver, uint64_t address, uint64_t size,
                 struct sim_run *runs, size_t max);
 
-/* How many mappings are left: leaks at the end. */
+/* How many mappings are left. */
 size_t sim_driver_mappings(const struct sim_driver *driver);
 
 #endif

@@ -82,6 +82,9 @@ struct sim_master *sim_iommu_master(struct sim_iommu *iommu);
 void sim_iommu_enable(struct sim_iommu *iommu, uint64_t root); /* physical, of the root table */
 void sim_iommu_disable(struct sim_iommu *iommu);
 bool sim_iommu_enabled(const struct sim_iommu *iommu);
+uint64_t sim_iommu_root(const struct sim_iommu *iommu); /* of the last enable */
+/* What it was created with. */
+const struct sim_iommu_params *sim_iommu_params(const struct sim_iommu *iommu);
 /* Drops at once what is cached of [address, address + size) of a device; size 0: all of it, and its
  * context. `done` (may be NULL) is called after the time of the command, when no walk or request that
  * used the old entries is under way; commands take their time one after the other. Returns 0; -ENOMEM

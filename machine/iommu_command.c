@@ -39,6 +39,16 @@ bool sim_iommu_enabled(const struct sim_iommu *iommu)
     return iommu->enabled;
 }
 
+uint64_t sim_iommu_root(const struct sim_iommu *iommu)
+{
+    return iommu->root;
+}
+
+const struct sim_iommu_params *sim_iommu_params(const struct sim_iommu *iommu)
+{
+    return &iommu->params;
+}
+
 /* ---- invalidation ---- */
 
 static bool settled(const struct iommu_command *command)

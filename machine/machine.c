@@ -125,7 +125,9 @@ static int make_driver(struct sim_machine *m)
                                                   .iommu = m->iommu,
                                                   .device = CONTROLLER_DEVICE,
                                                   .address_bits = m->params.controller.address_bits,
-                                                  .system = &m->params.system });
+                                                  .system = &m->params.system,
+                                                  .cores = m->cores,
+                                                  .core_count = m->core_count });
 }
 
 int sim_machine_create(struct sim_machine **machine, const struct sim_machine_params *params,

@@ -94,6 +94,7 @@ struct iommu_walk {
     struct iommu_device *device;
     uint32_t device_number;
     uint64_t page;
+    sim_time begun;
     bool active;
     bool stale;   /* what it reads may be old by now: not for later requests */
     bool context; /* it reads the root table */

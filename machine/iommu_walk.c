@@ -187,6 +187,7 @@ static void find_walk(struct sim_iommu *iommu, struct iommu_trip *trip)
         walk->device = trip->device;
         walk->device_number = trip->parent->master->device;
         walk->page = page;
+        walk->begun = sim_now(iommu->kernel);
         walk->end = &walk->first;
         iommu->walking++;
         begin(walk);
@@ -225,12 +226,30 @@ static void begin_missing(struct sim_iommu *iommu)
     }
 }
 
+/* For traces. */
+static void note_walk(const struct iommu_walk *walk)
+{
+    struct sim_kernel *kernel = walk->iommu->kernel;
+
+    if (sim_watchers(kernel))
+        sim_note(kernel,
+                 &(struct sim_note){ .kind = SIM_NOTE_SPAN,
+                                     .time = sim_now(kernel),
+                                     .part = "iommu",
+                                     .address = walk->page,
+                                     .size = walk->answer.size,
+                                     .value = sim_now(kernel) - walk->begun,
+                                     .device = walk->device_number,
+                                     .text = walk->answer.refused ? "walk, refused" : "walk" });
+}
+
 static void end_walk(struct iommu_walk *walk)
 {
     struct sim_iommu *iommu = walk->iommu;
     struct iommu_answer answer = walk->answer;
     struct iommu_trip *trip = walk->first;
 
+    note_walk(walk);
     *walk->end = NULL;
     walk->active = false;
     iommu->walking--;

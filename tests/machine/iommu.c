@@ -399,8 +399,8 @@ static void what_is_not_allowed_moves_nothing_and_is_recorded(void **state)
 
 struct listener {
     struct sim_watcher watcher;
-    unsigned faults;
-    struct sim_note last;
+    unsigned faults, walks;
+    struct sim_note last, walk;
 };
 
 static void listen(struct sim_watcher *watcher, const struct sim_note *note)
@@ -410,6 +410,9 @@ static void listen(struct sim_watcher *watcher, const struct sim_note *note)
     if (note->kind == SIM_NOTE_FAULT) {
         l->faults++;
         l->last = *note;
+    } else if (note->kind == SIM_NOTE_SPAN) {
+        l->walks++;
+        l->walk = *note;
     }
 }
 
@@ -427,6 +430,9 @@ static void faults_are_kept_up_to_a_limit_counted_and_noted(void **state)
     for (unsigned i = 0; i < 300; i++)
         ask_now(&b, 1, SIM_READ, i * 8, data, 8);
     assert_int_equal(stats_of(&b).faults, 300);
+    assert_int_equal(l.walks, 300);
+    assert_string_equal(l.walk.part, "iommu");
+    assert_int_equal(l.walk.value, 197 * SIM_NS); /* its context was asked for */
     assert_int_equal(l.faults, 300);
     assert_int_equal(l.last.extra, 299 * 8);
     assert_int_equal(l.last.device, 1);

@@ -377,7 +377,7 @@ static struct sim_cache_params caches_of(struct world *w)
     }
     p.coherent = w->coherent;
     p.maintenance = below(w, 2) * 40000;
-    p.speculative = below(w, 2) * below(w, 1000001);
+    p.speculative = below(w, 4) ? below(w, 1000001) : 0;
     return p;
 }
 

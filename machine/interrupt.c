@@ -1,9 +1,9 @@
 /*
  * Interrupts: what waits for company, and what is on its way.
  *
- * A line gathers causes (`pending`) until an interrupt is due: by their count, by the timer that the
- * first of them started, or because one is urgent. Due and not masked, it is raised: a message leaves,
- * and the line gathers anew while the message is on its way.
+ * A line gathers causes (`pending`) until an interrupt is due: by their count, by the timer that
+ * the first of them started, or because one is urgent. Due and not masked, it is raised: a message
+ * leaves, and the line gathers anew while the message is on its way.
  */
 #include "interrupt.h"
 

@@ -1,8 +1,9 @@
 /*
  * The interrupt controller: message-signalled interrupts with moderation, one line for each number.
  *
- * Causes are gathered until there are `count` of them, or `time` has gone by since the first; then one
- * interrupt stands for all. It is raised (a message leaves) and reaches the core `latency` later.
+ * Causes are gathered until there are `count` of them, or `time` has gone by since the first; then
+ * one interrupt stands for all. It is raised (a message leaves) and reaches the core `latency`
+ * later.
  */
 #ifndef DRAY_MACHINE_INTERRUPT_H
 #define DRAY_MACHINE_INTERRUPT_H
@@ -37,7 +38,7 @@ int sim_interrupts_create(struct sim_interrupts **interrupts, struct sim_kernel 
 void sim_interrupts_destroy(struct sim_interrupts **interrupts);
 /* A cause for interrupt `number`; `urgent`: now, whatever moderation says. */
 void sim_interrupts_cause(struct sim_interrupts *interrupts, unsigned number, bool urgent);
-/* A masked one remembers its causes until it is unmasked; what was due by then is raised at once. */
+/* A masked one remembers its causes until it is unmasked; what was due is raised then. */
 void sim_interrupts_mask(struct sim_interrupts *interrupts, unsigned number, bool masked);
 /* Moderation of one line from now on; causes that are gathered count. */
 void sim_interrupts_set(struct sim_interrupts *interrupts, unsigned number,

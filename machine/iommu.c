@@ -1,8 +1,8 @@
 /*
  * The IOMMU: requests on their way through it.
  *
- * Looking an address up takes `hit`, and many requests may be in that at once; a miss waits for a walk
- * besides. So requests get their answers out of order, and leave in the order that a PCIe host
+ * Looking an address up takes `hit`, and many requests may be in that at once; a miss waits for a
+ * walk besides. So requests get their answers out of order, and leave in the order that a PCIe host
  * keeps: a write behind the writes of its device that came before it, a read behind those as well.
  *
  *     device's request ──> hit time ──> IOTLB ──────────────> order ──> host

@@ -1,20 +1,20 @@
 /*
  * The IOMMU: what a device may reach, and where that lies.
  *
- * Its tables are bytes in physical memory, as a driver builds them and as its walker reads them over
- * the bus: levels of 512 entries of 8 bytes, 4 KiB each, little-endian.
+ * Its tables are bytes in physical memory, as a driver builds them and as its walker reads them
+ * over the bus: levels of 512 entries of 8 bytes, 4 KiB each, little-endian.
  *
  *     bit 0      readable         bits 12 to 51   address of the next table or of the page
  *     bit 1      writable         bit 7           a page of 2 MiB (in the level above the last)
  *
- * An entry with neither right is empty. Rights hold where every level gives them. The root table has
- * SIM_IOMMU_DEVICES entries of 8 bytes, one device context each: bit 0 valid, bit 1 identity (no
- * translation: wide open), bits 12 to 51 its top table. With `enabled` off every device reaches
+ * An entry with neither right is empty. Rights hold where every level gives them. The root table
+ * has SIM_IOMMU_DEVICES entries of 8 bytes, one device context each: bit 0 valid, bit 1 identity
+ * (no translation: wide open), bits 12 to 51 its top table. With `enabled` off every device reaches
  * everything, as between power-on and the driver (early boot).
  *
  * A request that is refused moves nothing and is not granted: it is done with SIM_FAULT, or with
- * SIM_READ_ONLY where the page may be read and it writes. Writes of one device keep their order, and no
- * read passes a write that came before it, however long their translations take.
+ * SIM_READ_ONLY where the page may be read and it writes. Writes of one device keep their order,
+ * and no read passes a write that came before it, however long their translations take.
  */
 #ifndef DRAY_MACHINE_IOMMU_H
 #define DRAY_MACHINE_IOMMU_H
@@ -86,15 +86,15 @@ uint64_t sim_iommu_root(const struct sim_iommu *iommu); /* of the last enable */
 /* What it was created with. */
 const struct sim_iommu_params *sim_iommu_params(const struct sim_iommu *iommu);
 /* Drops at once what is cached of [address, address + size) of a device; size 0: all of it, and its
- * context. `done` (may be NULL) is called after the time of the command, when no walk or request that
- * used the old entries is under way; commands take their time one after the other. Returns 0; -ENOMEM
- * (nothing will be called; it is dropped all the same). */
+ * context. `done` (may be NULL) is called after the time of the command, when no walk or request
+ * that used the old entries is under way; commands take their time one after the other. Returns 0;
+ * -ENOMEM (nothing will be called; it is dropped all the same). */
 int sim_iommu_invalidate(struct sim_iommu *iommu, uint32_t device, uint64_t address, uint64_t size,
                          void (*done)(void *argument), void *argument);
 /* Without time: whether an entry is cached (the window of a lazy unmap). */
 bool sim_iommu_caches(const struct sim_iommu *iommu, uint32_t device, uint64_t address);
-/* The oldest fault that was not taken yet. False: none. While SIM_IOMMU_FAULTS wait no more are kept;
- * the count goes on. */
+/* The oldest fault that was not taken yet. False: none. While SIM_IOMMU_FAULTS wait no more are
+ * kept; the count goes on. */
 bool sim_iommu_take_fault(struct sim_iommu *iommu, struct sim_iommu_fault *fault);
 void sim_iommu_stats(const struct sim_iommu *iommu, struct sim_iommu_stats *stats);
 

@@ -1,9 +1,9 @@
 /*
  * What was translated: the IOTLB, and the walk cache.
  *
- * The IOTLB has sets and ways; a page of 2 MiB lies in the set of its own number, so an address has two
- * sets to be looked for in. The walk cache remembers the last table of regions of 2 MiB and has no sets:
- * it is asked after a miss alone. Both replace what was used longest ago.
+ * The IOTLB has sets and ways; a page of 2 MiB lies in the set of its own number, so an address has
+ * two sets to be looked for in. The walk cache remembers the last table of regions of 2 MiB and has
+ * no sets: it is asked after a miss alone. Both replace what was used longest ago.
  */
 #include "iommu_state.h"
 
@@ -128,8 +128,9 @@ static void drop_pages(struct sim_iommu *iommu, uint32_t device, uint64_t addres
     }
 }
 
-/* The last table may itself be given back once its pages are unmapped, so the walk cache forgets it with
- * any of them. A driver pays for that with a whole walk after each strict unmap, as on real systems. */
+/* The last table may itself be given back once its pages are unmapped, so the walk cache forgets it
+ * with any of them. A driver pays for that with a whole walk after each strict unmap, as on real
+ * systems. */
 static void drop_regions(struct sim_iommu *iommu, uint32_t device, uint64_t address, uint64_t size)
 {
     for (uint64_t i = 0; i < iommu->params.walk_cache; i++) {

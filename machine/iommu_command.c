@@ -1,10 +1,11 @@
 /*
  * The IOMMU's registers: on and off, invalidation, and what was refused.
  *
- * An invalidation drops what is cached at once. Who waits for it waits for two things: for the command's
- * time, behind the commands before it, and for the requests of the device that were inside when it
- * came, any of which may have been translated with what it dropped. So when it is done nothing reaches
- * the old page any more; a driver that does not wait for it has the window open until then.
+ * An invalidation drops what is cached at once. Who waits for it waits for two things: for the
+ * command's time, behind the commands before it, and for the requests of the device that were
+ * inside when it came, any of which may have been translated with what it dropped. So when it is
+ * done nothing reaches the old page any more; a driver that does not wait for it has the window
+ * open until then.
  */
 #include "iommu_state.h"
 

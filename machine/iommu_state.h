@@ -39,8 +39,8 @@ struct iommu_answer {
  *     answered   it has its address or its refusal, but writes before it have not left yet
  *     gone       the host has it, or it was refused
  *
- * Until it is granted (or refused) it is among its device's live ones, oldest first: an invalidation
- * waits for those that were there before it.
+ * Until it is granted (or refused) it is among its device's live ones, oldest first: an
+ * invalidation waits for those that were there before it.
  */
 struct iommu_trip {
     struct sim_request request; /* the host's */

@@ -1,9 +1,9 @@
 /*
  * The walker: reads a device's context and its tables, entry by entry.
  *
- * Each read is of the 8 bytes that memory holds at that moment, over the bus or (walk_bus off) beside
- * it, and decides what is read next. Nothing in a table is trusted: a table or a page outside memory
- * ends the walk, and so does a table that is met twice; the depth bounds the rest.
+ * Each read is of the 8 bytes that memory holds at that moment, over the bus or (walk_bus off)
+ * beside it, and decides what is read next. Nothing in a table is trusted: a table or a page
+ * outside memory ends the walk, and so does a table that is met twice; the depth bounds the rest.
  */
 #include "iommu_state.h"
 

@@ -1,10 +1,11 @@
 /*
  * The link: two wires, and packets on them.
  *
- * A wire is a time at which it is free again: packets are put on it in the order in which they may go,
- * so where one ends is known at once, and an event is needed only where a packet arrives. A request
- * waits in front of the wire while it has packets that may not go yet: reads for one of `outstanding`
- * places, writes for credits. Its packets are requests of the link's own, from two pools.
+ * A wire is a time at which it is free again: packets are put on it in the order in which they may
+ * go, so where one ends is known at once, and an event is needed only where a packet arrives. A
+ * request waits in front of the wire while it has packets that may not go yet: reads for one of
+ * `outstanding` places, writes for credits. Its packets are requests of the link's own, from two
+ * pools.
  *
  *     device ──> reads, writes (waiting) ──> up wire ──> host
  *            <── parts counted together <── down wire <──┘
@@ -60,8 +61,9 @@ struct sim_link {
     uint8_t *bytes;
 };
 
-/* What a request of a device holds while it is here. held[0] of a read: how many writes came before it;
- * of a write: its status, which is nobody's to see while it is not complete. held[1]: its parts that are not granted yet (lower half) and those that are not done yet (upper). */
+/* What a request of a device holds while it is here. held[0] of a read: how many writes came before
+ * it; of a write: its status, which is nobody's to see while it is not complete. held[1]: its parts
+ * that are not granted yet (lower half) and those that are not done yet (upper). */
 #define UNGRANTED ((uint64_t)1)
 #define UNDONE    ((uint64_t)1 << 32)
 
@@ -73,7 +75,7 @@ struct sim_link {
     }
 
 static const struct sim_param params[] = {
-    /* Gen4 x4: 16 GT/s on 4 lanes, 128/130 coding, less acknowledges and credits: docs/decisions/081 */
+    /* Gen4 x4: 16 GT/s, 128/130 coding, less acknowledges and credits: docs/decisions/081 */
     PARAM(bandwidth, RATE, 7267500000, 1000, 1000000000000, 0,
           "on the wire, each direction, headers included"),
     PARAM(mps, BYTES, 256, 128, PAGE, SIM_POWER_OF_TWO, "payload of one packet at most"),
@@ -440,8 +442,8 @@ sim_time sim_link_mmio_write(struct sim_link *link, uint32_t size)
     return end + link->params.down - sim_now(link->kernel);
 }
 
-/* The answer's wire is taken from now on, not from when it will be there: what goes up meanwhile is a
- * few bytes later for it, instead of waiting for it. */
+/* The answer's wire is taken from now on, not from when it will be there: what goes up meanwhile is
+ * a few bytes later for it, instead of waiting for it. */
 sim_time sim_link_mmio_read(struct sim_link *link, uint32_t size)
 {
     sim_time now = sim_now(link->kernel);

@@ -1,18 +1,20 @@
 /*
  * A PCIe link between a device and the host.
  *
- * Reads are split at the maximum read request (MRRS) and 4 KiB, their answers come as completions of
- * at most MPS bytes; writes are split at MPS and posted. Each packet takes the wire for its payload
- * and its header, in its direction. As many reads as `outstanding` says are on their way at once.
+ * Reads are split at the maximum read request (MRRS) and 4 KiB, their answers come as completions
+ * of at most MPS bytes; writes are split at MPS and posted. Each packet takes the wire for its
+ * payload and its header, in its direction. As many reads as `outstanding` says are on their way at
+ * once.
  *
  * Order is PCIe's: a write passes no write, a read passes no write that came before it; writes pass
  * reads, and reads each other.
  *
- * A posted write is done when its last packet has left the device, which knows no more of it: its bytes
- * are copied then. Whoever wants to know more sets `granted`: for a write it is called *after* done, when
- * all its bytes have taken effect or were refused (`status` says which); until then the request is the
- * link's. So a device raises the interrupt for a completion at the completion's granted: a message would
- * not pass it on the wire. A read is granted when all its parts are (where one was refused: not at all), then done.
+ * A posted write is done when its last packet has left the device, which knows no more of it: its
+ * bytes are copied then. Whoever wants to know more sets `granted`: for a write it is called
+ * *after* done, when all its bytes have taken effect or were refused (`status` says which); until
+ * then the request is the link's. So a device raises the interrupt for a completion at the
+ * completion's granted: a message would not pass it on the wire. A read is granted when all its
+ * parts are (where one was refused: not at all), then done.
  */
 #ifndef DRAY_MACHINE_LINK_H
 #define DRAY_MACHINE_LINK_H
@@ -49,8 +51,8 @@ int sim_link_create(struct sim_link **link, struct sim_kernel *kernel, struct si
 void sim_link_destroy(struct sim_link **link);
 /* What a device submits to: reads and writes of any size from 1 byte, across pages too. */
 struct sim_target *sim_link_target(struct sim_link *link);
-/* Registers behind the link: how long a write takes to land now, and a read to come back (beside the
- * device's own time); takes the wires for it. */
+/* Registers behind the link: how long a write takes to land now, and a read to come back (beside
+ * the device's own time); takes the wires for it. */
 sim_time sim_link_mmio_write(struct sim_link *link, uint32_t size);
 sim_time sim_link_mmio_read(struct sim_link *link, uint32_t size);
 void sim_link_stats(const struct sim_link *link, struct sim_link_stats *stats);

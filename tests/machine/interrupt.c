@@ -301,8 +301,8 @@ static double variation_of_a_batch(struct bench *b)
     return square_root(squares / (INTERVALS - 1)) / mean;
 }
 
-/* An interval is the sum of N exponential ones: mean N/lambda, variance N/lambda^2, so 1/sqrt(N). It
- * ends with the sum: a timer, or causes that come in bursts, give other figures. */
+/* An interval is the sum of N exponential ones: mean N/lambda, variance N/lambda^2, so 1/sqrt(N).
+ * It ends with the sum: a timer, or causes that come in bursts, give other figures. */
 static void intervals_under_moderation_by_count_vary_by_one_over_the_root_of_it(void **state)
 {
     (void)state;

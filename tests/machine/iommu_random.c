@@ -1,8 +1,8 @@
 /*
  * The IOMMU under tables that nobody would build, and under tables that change all the time.
  *
- * What it says must be what a plain walk of the same bytes says, without caches; and where tables change,
- * what they said at some moment since the last invalidation.
+ * What it says must be what a plain walk of the same bytes says, without caches; and where tables
+ * change, what they said at some moment since the last invalidation.
  */
 #include "test.h"
 
@@ -209,7 +209,7 @@ enum {
     LIVE_TABLES = 16 << 20,
 };
 
-/* What a page was mapped to, one after the other. Each version has a frame that no other ever has. */
+/* What a page was mapped to, one after the other. Each version has a frame of its own. */
 struct page {
     unsigned rights[VERSIONS];
     unsigned last;  /* what the tables say */
@@ -313,7 +313,7 @@ struct live_wait {
     uint64_t before, old_table;
 };
 
-/* Nothing that was inside when the command came is still under way, so the table is the driver's. */
+/* Nothing that was inside when the command came is under way: the table is the driver's again. */
 static void live_invalidated(void *argument)
 {
     struct live_wait *w = argument;

@@ -16,9 +16,9 @@ enum {
     PAGES_RECEIVED = 2000
 };
 
-/* A NIC receives page after page, and waits until each has its turn. How many reads of tables a page
- * costs is set by where the next lies: the page before once more (0), a new one beside it (1: its last
- * table is known), or one of a region that was not used for long (all 5). */
+/* A NIC receives page after page, and waits until each has its turn. How many reads of tables a
+ * page costs is set by where the next lies: the page before once more (0), a new one beside it (1:
+ * its last table is known), or one of a region that was not used for long (all 5). */
 struct receive {
     struct bench b;
     struct sim_master master;
@@ -118,8 +118,8 @@ static void receiving_through_walks_follows_the_formula(void **state)
     end(&r.b);
 }
 
-/* Where it breaks: it says that nothing overlaps. With several pages under way hits overlap even where
- * walks do not, and with several walks those do as well. */
+/* Where it breaks: it says that nothing overlaps. With several pages under way hits overlap even
+ * where walks do not, and with several walks those do as well. */
 static void the_formula_ends_where_walks_overlap(void **state)
 {
     (void)state;

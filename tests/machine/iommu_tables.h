@@ -88,8 +88,8 @@ static inline void give_context(struct bench *b, uint32_t device, bool identity)
     set_entry(b, b->root + device * 8, identity ? 3 : new_table(b) | 1);
 }
 
-/* Where the entry of an address lies in the table of `last` (1: of pages, 2: of large pages); tables on
- * the way are made. */
+/* Where the entry of an address lies in the table of `last` (1: of pages, 2: of large pages);
+ * tables on the way are made. */
 static inline uint64_t leaf_of(struct bench *b, uint32_t device, uint64_t address, unsigned last)
 {
     uint64_t table = entry_at(b, b->root + device * 8) & ~(uint64_t)(PAGE - 1);

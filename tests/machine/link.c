@@ -164,7 +164,7 @@ static void packets_keep_mps_mrrs_pages_and_the_completion_boundary(void **state
         { 4095, 2, 2, 2, 2 },   /* a page each */
         { 4064, 512, 3, 2, 3 }, /* 32 | 480: 256, 224 */
         { 0, 4096, 16, 8, 16 },
-        /* Pages of 4088, 4096 and 8 bytes. The first: seven reads in 248, 256, 8, and one of 504. */
+        /* Pages of 4088, 4096 and 8 bytes. The first: reads in 248, 256, 8, and one of 504. */
         { 8, 8192, 16 + 16 + 1, 8 + 8 + 1, 7 * 3 + 2 + 16 + 1 },
     };
 
@@ -370,9 +370,9 @@ static void what_the_host_refuses_is_told(void **state)
 
 /* ---- bandwidth ---- */
 
-/* What packets may use of a link, in bytes a second: lanes and their coding, less an acknowledge and
- * a credit update (8 bytes each) every `limit` bytes, which the specification's tables recommend, and
- * skips. */
+/* What packets may use of a link, in bytes a second: lanes and their coding, less an acknowledge
+ * and a credit update (8 bytes each) every `limit` bytes, which the specification's tables
+ * recommend, and skips. */
 static uint64_t wire(double transfers_per_second, unsigned lanes, double limit)
 {
     double raw = transfers_per_second * lanes * 128 / 130 / 8;
@@ -526,7 +526,7 @@ static void a_hundred_lines_in_400_ns_are_128_gigabits(void **state)
 
 /* ---- pcie-bench (docs/decisions/081) ---- */
 
-/* What a NIC and its driver do beside the frames themselves, each once in so many frames; 0: never. */
+/* What a NIC and its driver do beside the frames, each once in so many frames; 0: never. */
 struct nic {
     const char *name;
     double expected; /* Gb/s each way */
@@ -541,8 +541,8 @@ enum {
     NIC_WINDOW = 512,
 };
 
-/* A NIC with frames in both directions, each as fast as the link lets it. Requests are its own, used
- * over and over. */
+/* A NIC with frames in both directions, each as fast as the link lets it. Requests are its own,
+ * used over and over. */
 struct nic_run {
     struct bench *b;
     const struct nic *nic;

@@ -1,4 +1,4 @@
-/* A device's whole way: link, IOMMU, bus, DRAM. What the parts promise each other, and how long it takes. */
+/* A device's whole way: link, IOMMU, bus, DRAM. What they promise each other, and their time. */
 #include "test.h"
 
 #include "bus.h"

@@ -1,7 +1,7 @@
 /*
- * The smallest host for a part under test: it gives each request its turn `turn` after it came, moves
- * its bytes to and from an array, and is done `latency` after that. What the array does not hold is
- * refused. It remembers the order of turns.
+ * The smallest host for a part under test: it gives each request its turn `turn` after it came,
+ * moves its bytes to and from an array, and is done `latency` after that. What the array does not
+ * hold is refused. It remembers the order of turns.
  */
 #ifndef DRAY_TESTS_MACHINE_PLAIN_H
 #define DRAY_TESTS_MACHINE_PLAIN_H

@@ -242,11 +242,34 @@ static int channel_create(struct sim_controller *c, struct channel *ch, unsigned
     return 0;
 }
 
+/* Whoever holds a request may have an event in it, which goes with it. */
+static void forget_chunks(struct sim_kernel *kernel, struct chunk *chunk, uint64_t count)
+{
+    for (uint64_t i = 0; chunk && i < count; i++) {
+        sim_cancel(kernel, &chunk[i].out.request.event);
+        sim_cancel(kernel, &chunk[i].transfer.event);
+    }
+}
+
+static void forget_requests(struct sim_kernel *kernel, struct channel *ch)
+{
+    struct reader *readers[] = { &ch->tail_reader, &ch->fetcher,      &ch->shaper,
+                                 &ch->seen_reader, &ch->shape_reader, &ch->region_reader };
+    for (unsigned i = 0; i < sizeof(readers) / sizeof(*readers); i++)
+        sim_cancel(kernel, &readers[i]->request.event);
+    for (unsigned i = 0; i < COMPLETION_WRITES; i++)
+        sim_cancel(kernel, &ch->writes[i].out.request.event);
+    sim_cancel(kernel, &ch->head_out.request.event);
+    sim_cancel(kernel, &ch->flag_out.request.event);
+    sim_cancel(kernel, &ch->look);
+    sim_cancel(kernel, &ch->flag_event);
+    sim_cancel(kernel, &ch->seen_event);
+    forget_chunks(kernel, ch->device_chunks, DEVICE_CHUNKS);
+}
+
 static void channel_destroy(struct channel *ch)
 {
-    sim_cancel(ch->controller->kernel, &ch->look);
-    sim_cancel(ch->controller->kernel, &ch->flag_event);
-    sim_cancel(ch->controller->kernel, &ch->seen_event);
+    forget_requests(ch->controller->kernel, ch);
     free(ch->jobs_memory);
     free(ch->device_chunks);
     free(ch->device_data);
@@ -305,6 +328,7 @@ void sim_controller_destroy(struct sim_controller **controller)
     sim_cancel(c->kernel, &c->engine.event);
     for (unsigned i = 0; c->channels && i < c->params.channels && c->channels[i].controller; i++)
         channel_destroy(&c->channels[i]);
+    forget_chunks(c->kernel, c->chunks_memory, 2 * c->params.reads);
     free(c->channels);
     free(c->chunks_memory);
     free(c->chunk_data);

@@ -123,6 +123,7 @@ int sim_controller_create(struct sim_controller **controller, struct sim_kernel 
                           struct sim_target *port, struct sim_master *master,
                           struct sim_interrupts *interrupts,
                           const struct sim_controller_params *params);
+/* What is under way is forgotten: nothing may run in the kernel after it that would answer it. */
 void sim_controller_destroy(struct sim_controller **controller);
 /* Its registers, to be added to the bus: the creator sets base, and adds to the latency. */
 struct sim_mmio *sim_controller_mmio(struct sim_controller *controller);

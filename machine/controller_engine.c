@@ -152,11 +152,8 @@ static struct chunk *next_chunk(struct channel *ch)
             job_list(job);
         }
         struct chunk *chunk = chunk_cut(job);
-        if (!chunk)
-            continue;
-        if (job->issued == job->length)
-            job_unlist(job);
-        return chunk;
+        if (chunk)
+            return chunk;
     }
     return NULL;
 }
@@ -202,7 +199,9 @@ static void perform(struct engine *e)
     if (chunk) {
         struct job *job = chunk->job;
         ch = job->channel;
-        bool last = !job->listed; /* the next descriptor may begin */
+        bool last = job->issued == job->length; /* the next descriptor may begin */
+        if (last)
+            job_unlist(job);
         chunk_start(chunk);
         if (last)
             channel_kick(ch);

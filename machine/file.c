@@ -18,7 +18,13 @@ int sim_parts_create(struct sim_parts **parts, const struct sim_part_kind *const
     p = calloc(1, sizeof(*p));
     if (!p)
         return -ENOMEM;
-    p->kinds = kinds;
+    p->kinds = calloc(count, sizeof(struct sim_part_kind *));
+    if (!p->kinds) {
+        free(p);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < count; i++)
+        p->kinds[i] = kinds[i];
     p->kind_count = count;
     *parts = p;
     return 0;
@@ -30,6 +36,7 @@ void sim_parts_destroy(struct sim_parts **parts)
         return;
     for (unsigned i = 0; i < (*parts)->section_count; i++)
         free((*parts)->sections[i].values);
+    free((*parts)->kinds);
     free(*parts);
     *parts = NULL;
 }
@@ -174,6 +181,13 @@ const char *sim_parts_name(const struct sim_parts *parts, const struct sim_part_
         if (parts->sections[s].kind == kind && parts->sections[s].name[0] && i-- == 0)
             return parts->sections[s].name;
     return NULL;
+}
+
+const char *sim_parts_place(const struct sim_parts *parts, const struct sim_part_kind *kind,
+                            const char *name)
+{
+    const struct sim_section *section = find_section(parts, kind, name ? name : "");
+    return section && section->given ? section->place : NULL;
 }
 
 static bool has(const struct sim_section *section, const struct sim_param *param)

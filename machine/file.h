@@ -34,7 +34,7 @@ enum {
 
 struct sim_parts;
 
-/* `kinds` are kept by reference; each has at most 64 parameters. All values are the standard ones.
+/* The kinds themselves are kept by reference; each has at most 64 parameters. All values are the standard ones.
  * Returns 0; -EINVAL (a kind has more); -ENOMEM. */
 int sim_parts_create(struct sim_parts **parts, const struct sim_part_kind *const *kinds,
                      size_t count);
@@ -61,6 +61,9 @@ void sim_parts_get(const struct sim_parts *parts, const struct sim_part_kind *ki
 /* Names that were given to parts of a kind, in the order of appearance; NULL behind the last. */
 const char *sim_parts_name(const struct sim_parts *parts, const struct sim_part_kind *kind,
                            size_t i);
+/* Where the part's last value was given, as messages say it; NULL: it has none. */
+const char *sim_parts_place(const struct sim_parts *parts, const struct sim_part_kind *kind,
+                            const char *name);
 /* Whether somebody gave this value, to the part or to all of its kind. */
 bool sim_parts_given(const struct sim_parts *parts, const struct sim_part_kind *kind,
                      const char *name, const struct sim_param *param);
@@ -82,5 +85,17 @@ int sim_sweep_parse(struct sim_sweep *sweep, struct sim_parts *parts, const char
 uint64_t sim_sweep_value(const struct sim_sweep *sweep, unsigned i);
 /* Gives value i to the part. */
 void sim_sweep_apply(const struct sim_sweep *sweep, struct sim_parts *parts, unsigned i);
+
+/* ---- where machine files are (file_find.c) ---- */
+
+/* A machine by its name ("desktop") or its file ("mine.ini", "./mine"): what has a slash in it or ends
+ * with .ini is a file. Names are looked for as NAME.ini in $DRAY_MACHINES, or where that is not set
+ * in the user's folder ($XDG_CONFIG_HOME or ~/.config, dray/machines), beside the running program
+ * (machines, ../share/dray/machines) and where Dray was installed. Returns 0; -ENOENT, with a message
+ * that says what names there are; -ENAMETOOLONG, with a message. */
+int sim_machine_find(const char *name, char *path, size_t path_size, char *error,
+                     size_t error_size);
+/* The names that there are, sorted, ended by NULL: one allocation, for free(). NULL: no memory. */
+char **sim_machine_names(void);
 
 #endif

@@ -21,7 +21,7 @@ struct sim_section {
 };
 
 struct sim_parts {
-    const struct sim_part_kind *const *kinds;
+    const struct sim_part_kind **kinds;
     size_t kind_count;
     struct sim_section sections[SIM_SECTIONS];
     unsigned section_count;

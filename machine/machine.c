@@ -7,38 +7,7 @@
 
 enum {
     CONTROLLER_DEVICE = 1,
-    FIRST_FRAME = 1 << 20, /* what lies below is left to firmware, as on real machines */
 };
-
-#define SECTION(name)                                                 \
-    {                                                                 \
-        &sim_##name##_kind, offsetof(struct sim_machine_params, name) \
-    }
-
-const struct sim_machine_section sim_machine_sections[] = {
-    SECTION(system), SECTION(core),      SECTION(cache), SECTION(tlb),   SECTION(bus),
-    SECTION(dram),   SECTION(interrupt), SECTION(link),  SECTION(iommu), SECTION(controller),
-};
-const size_t sim_machine_section_count =
-    sizeof(sim_machine_sections) / sizeof(sim_machine_sections[0]);
-
-void sim_machine_standard(struct sim_machine_params *params)
-{
-    for (size_t i = 0; i < sim_machine_section_count; i++)
-        sim_params_standard(sim_machine_sections[i].kind,
-                            (char *)params + sim_machine_sections[i].offset);
-}
-
-const char *sim_machine_check(const struct sim_machine_params *p)
-{
-    if (p->cache.line != p->bus.line)
-        return "cache.line and bus.line differ: a line is a line for all";
-    if (p->dram.size <= FIRST_FRAME)
-        return "dram.size is too small: over 1 MiB, please";
-    if (p->system.cores > SIM_CORES_MAX)
-        return "system.cores is over 16";
-    return NULL;
-}
 
 /* ---- building, part by part; whatever fails is undone by destroy ---- */
 
@@ -51,8 +20,8 @@ static int make_memory(struct sim_machine *m)
     if (!error)
         error = sim_bus_create(&m->bus, m->kernel, m->memory, m->dram, &p->bus);
     if (!error)
-        error = sim_frames_create(&m->frames, m->kernel, FIRST_FRAME, p->dram.size - FIRST_FRAME,
-                                  p->system.fragmentation);
+        error = sim_frames_create(&m->frames, m->kernel, SIM_FIRST_FRAME,
+                                  p->dram.size - SIM_FIRST_FRAME, p->system.fragmentation);
     if (!error)
         error = sim_space_create(&m->space);
     return error;

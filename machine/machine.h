@@ -16,7 +16,8 @@
 #include "shadow.h"
 
 enum {
-    SIM_CORES_MAX = 16
+    SIM_CORES_MAX = 16,
+    SIM_FIRST_FRAME = 1 << 20, /* what lies below is left to firmware, as on real machines */
 };
 
 /* Physical address of the controller's registers, above any memory. */

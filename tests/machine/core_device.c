@@ -309,6 +309,7 @@ enum reader {
     PLAIN,
     WITH_BARRIER,
     ACQUIRE,
+    INTERRUPT, /* the handler reads it, with nothing between */
 };
 
 /* Writes payload i, then completion i, over and over. */
@@ -321,11 +322,14 @@ struct producer {
     enum reader reader;
     bool touched; /* the core looks at the payload beforehand */
     unsigned stale;
+    uint64_t handled;
 };
 
-static void nothing(struct sim_request *request)
+static void payload_written(struct sim_request *request)
 {
-    (void)request;
+    struct producer *p = SIM_OWNER(request, struct producer, payload);
+    if (p->reader == INTERRUPT)
+        sim_core_interrupt(p->c->at[0], 1);
 }
 
 static void written(struct sim_request *request)
@@ -353,7 +357,7 @@ static void producer_add(struct producer *p, struct computer *c)
                                        .op = SIM_WRITE,
                                        .size = 8,
                                        .data = (uint8_t *)&p->value,
-                                       .done = nothing };
+                                       .done = payload_written };
     p->completion = p->payload;
     p->completion.done = written;
     sim_event_init(&p->event, produce);
@@ -362,10 +366,32 @@ static void producer_add(struct producer *p, struct computer *c)
     c->test = p;
 }
 
+static void handle_payload(struct sim_core *core, unsigned number, void *argument)
+{
+    struct producer *p = argument;
+    (void)number;
+    p->stale += load64(core, CACHED + PAYLOAD + p->handled * 64) != p->handled + 1;
+    p->handled++;
+}
+
+static void consume_by_interrupt(struct sim_core *core, struct producer *p)
+{
+    sim_core_handler(core, 1, handle_payload, p);
+    while (p->handled < PAYLOADS) {
+        if (p->touched)
+            load64(core, CACHED + PAYLOAD + p->handled * 64);
+        sim_wait_interrupt(core, "the payload", SIM_HERE);
+    }
+}
+
 static void consume(struct sim_core *core, void *argument)
 {
     struct computer *c = argument;
     struct producer *p = c->test;
+    if (p->reader == INTERRUPT) {
+        consume_by_interrupt(core, p);
+        return;
+    }
     for (uint64_t i = 0; i < PAYLOADS; i++) {
         uint64_t completion = CACHED + COMPLETION + i * 64, payload = CACHED + PAYLOAD + i * 64;
         if (p->touched)
@@ -386,6 +412,7 @@ static unsigned stale_payloads(enum sim_order order, enum reader reader, bool to
 {
     struct computer c = computer_standard(order, 1);
     struct producer p = { .reader = reader, .touched = touched };
+    c.core.interrupt = 50 * SIM_NS; /* what was there shortly before could still be found */
     computer_make(&c, test_seed());
     producer_add(&p, &c);
     computer_start(&c, 0, consume);
@@ -407,6 +434,7 @@ static void a_payload_read_before_its_completion_is_old(void **state)
         for (int order = SIM_ORDER_TSO; order <= SIM_ORDER_WEAK; order++) {
             assert_int_equal(stale_payloads((enum sim_order)order, WITH_BARRIER, touched), 0);
             assert_int_equal(stale_payloads((enum sim_order)order, ACQUIRE, touched), 0);
+            assert_int_equal(stale_payloads((enum sim_order)order, INTERRUPT, touched), 0);
         }
     }
 }
@@ -536,6 +564,32 @@ static void notes_tell_what_happened_in_its_order(void **state)
     computer_free(&c);
 }
 
+static void read_behind_a_store(struct sim_core *core, void *argument)
+{
+    (void)argument;
+    store64(core, CACHED + 64, 1);
+    sim_mmio_read(core, REGISTERS, 8, SIM_HERE);
+}
+
+static void reads_of_devices_pass_no_store_on_tso(void **state)
+{
+    (void)state;
+    for (int order = SIM_ORDER_TSO; order <= SIM_ORDER_WEAK; order++) {
+        struct computer c = computer_standard((enum sim_order)order, 1);
+        struct log log = { .watcher.note = watch_all };
+        struct device d;
+        c.core.drain = 10 * SIM_NS;
+        computer_make(&c, 1);
+        device_add(&d, &c);
+        sim_watch(c.kernel, &log.watcher);
+        computer_start(&c, 0, read_behind_a_store);
+        computer_run(&c);
+        assert_string_equal(log.text, order == SIM_ORDER_TSO ? "sdR" : "sRd");
+        sim_unwatch(c.kernel, &log.watcher);
+        computer_free(&c);
+    }
+}
+
 static void hit_often(struct sim_core *core, void *argument)
 {
     struct computer *c = argument;
@@ -574,6 +628,7 @@ int main(void)
         cmocka_unit_test(one_barrier_alone_waits_for_maintenance),
         cmocka_unit_test(maintenance_makes_devices_bytes_visible),
         cmocka_unit_test(notes_tell_what_happened_in_its_order),
+        cmocka_unit_test(reads_of_devices_pass_no_store_on_tso),
         cmocka_unit_test(hits_do_not_leave_the_fiber),
     };
     return cmocka_run_group_tests(all, NULL, NULL);

@@ -289,7 +289,6 @@ void buffer_put(struct sim_core *core, enum stored_kind kind, uint64_t address, 
     entry->origin = *origin;
     memcpy(entry->bytes + first, from, size);
     count_entry(buffer, entry, 1);
-    early_forget(core, address);
     note_entry(core, SIM_NOTE_STORE, entry);
     if (buffer->next == SIM_NEVER)
         buffer->next = first_exit(core);

@@ -291,7 +291,10 @@ static void access_line(struct sim_cache *cache, struct cache_access *access)
         if (level >= 0 && may_move(cache, access, place)) {
             cache->stats.hits[level]++;
             cache_move(cache, access, place, joined ? waiter.level : SIM_LEVEL_1 + level);
-            if (!joined)
+            miss = cache_fill_of(cache, line);
+            if (miss) /* granted, and its bytes are not here yet */
+                cache_wait(cache, &miss->waiters, &waiter, "a cache line that is under way");
+            else if (!joined)
                 sim_sleep(cache->kernel, cache->params.latency[level]);
             return;
         }
@@ -355,7 +358,8 @@ static bool try_access(struct sim_cache *cache, const struct cache_access *acces
     if (at == CACHE_NOWHERE)
         return false;
     place = cache->last ? first->place[at] : at;
-    if (!may_move(cache, access, place))
+    if (!may_move(cache, access, place) ||
+        (cache->busy_misses && cache_fill_of(cache, cache_line(cache, access->address))))
         return false;
     cache->clock++;
     first->used[at] = cache->clock;

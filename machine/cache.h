@@ -64,11 +64,16 @@ void sim_cache_write(struct sim_cache *cache, uint64_t address, const void *from
 /* In a fiber; within one line: reads the old bytes and writes the new ones at one moment. */
 void sim_cache_swap(struct sim_cache *cache, uint64_t address, void *old, const void *new,
                     uint32_t size, const struct sim_origin *origin);
-/* From anywhere, without time: if the first level holds the line (and, to write, alone), the bytes move
+/* From anywhere, without time: if the first level holds the line (and, to write, alone), and not only since
+ * the grant of a fill that is under way, the bytes move
  * now, a hit is counted, and true is returned; the caller lets latency[0] pass. Else nothing happens. */
 bool sim_cache_try_read(struct sim_cache *cache, uint64_t address, void *to, uint32_t size);
 bool sim_cache_try_write(struct sim_cache *cache, uint64_t address, const void *from,
                          uint32_t size);
+
+/* From anywhere, without time: the line of the address will be read, or written, soon. Its fill begins
+ * where it is missing. False: there is no room for one more fill now. */
+bool sim_cache_prefetch(struct sim_cache *cache, uint64_t address, bool write);
 
 /* In a fiber; all lines that the range touches. Clean writes changed lines back and keeps them;
  * invalidate drops them, changed bytes included; flush does the first, then the second. They return

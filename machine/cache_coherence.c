@@ -150,6 +150,29 @@ struct cache_miss *cache_begin_miss(struct sim_cache *cache, enum sim_op op, uin
     return miss;
 }
 
+bool sim_cache_prefetch(struct sim_cache *cache, uint64_t address, bool write)
+{
+    uint64_t line = cache_line(cache, address);
+    struct cache_miss *miss;
+
+    if (cache_find(cache, line) != CACHE_NOWHERE || cache_miss_of(cache, line) ||
+        !sim_memory_holds(cache->memory, line, cache->params.line))
+        return true;
+    miss = submit_miss(cache, write ? SIM_FILL_OWN : SIM_FILL, line, NULL);
+    if (!miss)
+        return false;
+    miss->speculative = false; /* somebody will access it */
+    cache->stats.misses++;
+    return true;
+}
+
+struct cache_miss *cache_fill_of(struct sim_cache *cache, uint64_t line)
+{
+    struct cache_miss *miss = cache_miss_of(cache, line);
+
+    return miss && fills(miss) ? miss : NULL;
+}
+
 /* ---- write-backs ---- */
 
 bool cache_may_write_back(const struct sim_cache *cache)

@@ -139,6 +139,8 @@ void cache_note_part(const struct sim_cache *cache, enum sim_note_kind kind, uin
 
 /* The miss of a line that is under way, or NULL. */
 struct cache_miss *cache_miss_of(struct sim_cache *cache, uint64_t line);
+/* Likewise, of fills alone. */
+struct cache_miss *cache_fill_of(struct sim_cache *cache, uint64_t line);
 /* Begins one if there is room. */
 struct cache_miss *cache_begin_miss(struct sim_cache *cache, enum sim_op op, uint64_t line,
                                     struct cache_access *access);

@@ -16,7 +16,7 @@
 static const char *const order_words[] = { "tso", "weak", NULL };
 
 /* A desktop x86 (tso, 56 entries: assumed). The times of barriers and of writes to devices are about
- * those of measured fences, 30 cycles: assumed. */
+ * those of measured fences, 30 cycles: assumed. Ten lines ahead: the fill buffers of such cores. */
 static const struct sim_param core_params[] = {
     { "order", SIM_UNIT_CHOICE, AT(order), SIM_ORDER_TSO, 0, SIM_ORDER_WEAK, 0, order_words,
       "the order in which others see its stores, and it sees theirs" },
@@ -32,6 +32,8 @@ static const struct sim_param core_params[] = {
       "time that a posted write to a register takes of the core itself" },
     { "interrupt", SIM_UNIT_TIME, AT(interrupt), SIM_US, 0, SIM_S, 0, NULL,
       "time from an interrupt's arrival to the first action of its handler" },
+    { "ahead", SIM_UNIT_COUNT, AT(ahead), 10, 0, 16, 0, NULL,
+      "lines that a long load or store asks for before their turn" },
     { "early", SIM_UNIT_TIME, AT(early), 500 * SIM_NS, 0, SIM_MS, 0, NULL,
       "weak: how long before its place a load may have been executed" },
 };

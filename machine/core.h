@@ -27,7 +27,10 @@ struct sim_core_params {
     uint64_t barrier;      /* ps of a full barrier, beside what it waits for */
     uint64_t mmio_write;   /* ps the core itself is busy with a posted write */
     uint64_t
-        interrupt;  /* ps from the interrupt's arrival to the first instruction of the handler */
+        interrupt; /* ps from the interrupt's arrival to the first instruction of the handler */
+    uint64_t
+        ahead; /* lines: how far before its turn a line of a long load is asked for; stores ask for
+                     theirs when they execute. 0: each line when its turn comes */
     uint64_t early; /* ps, weak: how long before its place a load may have been executed */
 };
 

@@ -75,9 +75,25 @@ static void load_cached(struct sim_core *core, uint64_t physical, void *to, uint
     loaded(core, physical, size, SIM_LEVEL_1, 0, where);
 }
 
+/* A long load asks for lines before their turn, as far as its page goes. `asked`: up to where it has. */
+static void look_ahead(struct sim_core *core, const struct sim_page *page, uint64_t physical,
+                       uint32_t size, uint64_t *asked)
+{
+    uint64_t line = physical & ~(uint64_t)(core->line - 1);
+    uint64_t end = physical + size, page_end = page->physical + page->size;
+    uint64_t far = line + (core->params.ahead + 1) * core->line;
+    end = end < page_end ? end : page_end;
+    end = end < far ? end : far;
+    if (*asked < line || *asked > far)
+        *asked = line;
+    while (*asked < end && sim_cache_prefetch(core->cache, *asked, false))
+        *asked += core->line;
+}
+
 static void load(struct sim_core *core, uint64_t address, void *to, uint32_t size, bool in_place,
                  const struct sim_where *where)
 {
+    uint64_t asked = 0;
     uint8_t *out = to;
     core->stats.loads++;
     while (size) {
@@ -85,6 +101,8 @@ static void load(struct sim_core *core, uint64_t address, void *to, uint32_t siz
         core_enter(core);
         const struct sim_page *page = core_translate(core, address, false, where);
         uint64_t physical = physical_of(page, address);
+        if (piece < size && page->mapping == SIM_CACHED && core->params.ahead)
+            look_ahead(core, page, physical, size, &asked);
         if (page->mapping == SIM_CACHED)
             load_cached(core, physical, out, piece, in_place, where);
         else

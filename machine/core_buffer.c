@@ -33,21 +33,11 @@ static bool to_device(const struct stored *entry)
     return entry->kind == STORED_UNCACHED || entry->kind == STORED_REGISTER;
 }
 
-static uint32_t first_byte(const struct stored *entry)
-{
-    return __builtin_ctz(entry->mask);
-}
-
-static uint32_t byte_count(const struct stored *entry)
-{
-    return __builtin_popcount(entry->mask);
-}
-
 static void note_entry(const struct sim_core *core, enum sim_note_kind kind,
                        const struct stored *entry)
 {
     enum sim_level taker = entry->kind == STORED_CACHED ? SIM_LEVEL_1 : SIM_LEVEL_MEMORY;
-    core_note(core, kind, entry->word + first_byte(entry), byte_count(entry),
+    core_note(core, kind, entry->word + entry->first, entry->size,
               kind == SIM_NOTE_DRAIN ? taker : 0, &entry->origin);
 }
 
@@ -91,14 +81,15 @@ static void release_exit(struct sim_core *core)
 static bool leave_cached(struct sim_core *core, struct stored *entry)
 {
     struct store_buffer *buffer = &core->buffer;
-    uint32_t first = first_byte(entry);
-    if (sim_cache_try_write(core->cache, entry->word + first, entry->bytes + first,
-                            byte_count(entry))) {
+    uint32_t first = entry->first;
+    if (sim_cache_try_write(core->cache, entry->word + first, entry->bytes + first, entry->size)) {
         landed(core, entry);
         return true;
     }
-    if (buffer->slow)
+    if (buffer->slow) {
+        sim_cache_prefetch(core->cache, entry->word, true);
         return false;
+    }
     entry->leaving = true;
     buffer->slow = entry;
     buffer->slow_landed = false;
@@ -115,8 +106,8 @@ static void carry_slow(void *argument)
         while (!buffer->slow)
             sim_block(core->kernel, NULL);
         struct stored entry = *buffer->slow; /* the slot is free from the moment it lands */
-        uint32_t first = first_byte(&entry);
-        sim_cache_write(core->cache, entry.word + first, entry.bytes + first, byte_count(&entry),
+        uint32_t first = entry.first;
+        sim_cache_write(core->cache, entry.word + first, entry.bytes + first, entry.size,
                         &buffer->slow_origin);
         if (!buffer->slow_landed) /* nothing answers at the address: it is lost */
             landed(core, buffer->slow);
@@ -161,12 +152,12 @@ static bool leave_posted(struct sim_core *core, struct stored *entry)
     p->busy = entry->leaving = true;
     p->entry = entry;
     p->origin = entry->origin;
-    memcpy(p->data, entry->bytes + first_byte(entry), byte_count(entry));
+    memcpy(p->data, entry->bytes + entry->first, entry->size);
     p->request = (struct sim_request){
         .master = sim_cache_master(core->cache),
         .op = SIM_WRITE,
-        .address = entry->word + first_byte(entry),
-        .size = byte_count(entry),
+        .address = entry->word + entry->first,
+        .size = entry->size,
         .data = p->data,
         .granted = posted_granted,
         .done = posted_done,
@@ -262,6 +253,20 @@ static void by_event(struct sim_event *event)
 
 /* ---- the program's side ---- */
 
+/* Stores that must leave in order ask for their lines when they execute, so that those of several lines
+ * wait together. A weak core's pass each other instead, until so many of them wait that the program
+ * may come to wait, too. */
+static void want_line(struct sim_core *core, const struct stored *entry)
+{
+    struct store_buffer *buffer = &core->buffer;
+    uint64_t line = entry->word & ~(uint64_t)(core->line - 1);
+    if (entry->kind != STORED_CACHED || line == buffer->wanted || !core->params.ahead ||
+        (core->weak && buffer->count <= buffer->capacity / 2))
+        return;
+    buffer->wanted = line;
+    sim_cache_prefetch(core->cache, line, true);
+}
+
 /* When a store that found the exit idle leaves. A weak core's lingers for some cycles, as the seed
  * decides, so that others may come and pass it. */
 static sim_time first_exit(struct sim_core *core)
@@ -281,6 +286,8 @@ void buffer_put(struct sim_core *core, enum stored_kind kind, uint64_t address, 
     struct stored *entry = entry_at(core, buffer->count++);
     uint32_t first = address % 8;
     entry->word = address - first;
+    entry->first = (uint8_t)first;
+    entry->size = (uint8_t)size;
     entry->mask = (uint8_t)(((1u << size) - 1) << first);
     entry->kind = kind;
     entry->release = release;
@@ -290,6 +297,7 @@ void buffer_put(struct sim_core *core, enum stored_kind kind, uint64_t address, 
     memcpy(entry->bytes + first, from, size);
     count_entry(buffer, entry, 1);
     note_entry(core, SIM_NOTE_STORE, entry);
+    want_line(core, entry);
     if (buffer->next == SIM_NEVER)
         buffer->next = first_exit(core);
 }

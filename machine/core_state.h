@@ -43,7 +43,8 @@ enum stored_kind {
 struct stored {
     uint64_t word; /* physical */
     uint8_t bytes[8];
-    uint8_t mask;   /* which of them; they are neighbours */
+    uint8_t mask; /* which of them: `size` from `first` on */
+    uint8_t first, size;
     uint8_t kind;   /* enum stored_kind */
     bool release;   /* leaves after all that are older */
     bool leaving;   /* a request or the second fiber carries it */
@@ -68,6 +69,7 @@ struct store_buffer {
     uint32_t combining;          /* of count: write-combining */
     uint8_t filter[CORE_FILTER]; /* entries by word: 0 means that no entry has it */
     uint32_t epoch;              /* of stores from now on */
+    uint64_t wanted;             /* line of the last store to the cache */
     sim_time next;          /* when the next leaves, SIM_NEVER: something else must happen first */
     sim_time ready;         /* the exit is free again */
     struct sim_event event; /* at `next`, where the program's fiber does not look to it itself */

@@ -199,6 +199,37 @@ static void beyond_the_cache_lines_cost_more_than_words(void **state)
     assert_true(measured < hits + 2 * lines * (fill + close));
 }
 
+static void load_long(struct sim_core *core, void *argument)
+{
+    struct computer *c = argument;
+    struct copy *copy = c->test;
+    uint8_t bytes[4096];
+    load64(core, CACHED + 8192); /* the TLB knows the page */
+    sim_time before = sim_now(c->kernel);
+    sim_load(core, CACHED, bytes, sizeof(bytes), SIM_HERE);
+    copy->took = sim_now(c->kernel) - before;
+}
+
+/* A long load has 1 + ahead lines under way, so it takes 64 / (1 + ahead) times as long as one line,
+ * as long as the bus can: 1.25 ns a line, so up to 50 of them. */
+static void long_loads_have_lines_under_way(void **state)
+{
+    (void)state;
+    double alone = 0;
+    for (uint64_t ahead = 0; ahead < 16; ahead = 2 * ahead + 1) {
+        struct computer c = computer_standard(SIM_ORDER_TSO, 1);
+        struct copy copy = { .bytes = 0 };
+        c.test = &copy;
+        c.core.ahead = ahead;
+        c.dram_params.row_miss = c.dram_params.row_hit;
+        computer_once(&c, 1, load_long);
+        if (!ahead)
+            alone = (double)copy.took;
+        double share = (double)copy.took * (double)(1 + ahead) / alone;
+        assert_true(share > 0.95 && share < 1.1 + 0.03 * (double)ahead);
+    }
+}
+
 struct port {
     struct sim_mmio mmio;
     uint64_t next;
@@ -484,6 +515,7 @@ int main(void)
         cmocka_unit_test(swap_observe_and_publish_move_bytes),
         cmocka_unit_test(copying_by_words_costs_loads_and_stores),
         cmocka_unit_test(beyond_the_cache_lines_cost_more_than_words),
+        cmocka_unit_test(long_loads_have_lines_under_way),
         cmocka_unit_test(words_from_a_register_cost_its_answer),
         cmocka_unit_test(a_fault_ends_the_program_and_says_where),
         cmocka_unit_test(interrupts_run_handlers_between_actions),

@@ -3,8 +3,8 @@
  * fewest words.
  *
  * The target is bytes in an array: a request is granted at once and done `latency` later, so that
- * every time in a test can be worked out on paper. Reads of one range may take longer. What lies
- * outside of the array, or in the range that is forbidden, is refused.
+ * every time in a test can be worked out on paper. What lies outside of the array, or in the range
+ * that is forbidden, is refused.
  */
 #ifndef DRAY_TESTS_MACHINE_CONTROLLER_RIG_H
 #define DRAY_TESTS_MACHINE_CONTROLLER_RIG_H
@@ -38,25 +38,15 @@ struct rig {
     struct sim_mmio *mmio;
     uint8_t *bytes;
     sim_time latency;
-    uint64_t slow_from, slow_to; /* reads that begin here */
-    sim_time slow_latency;
+    sim_time late; /* writes are granted so long after they are done, as behind a link */
     uint64_t forbidden_from, forbidden_to;
     uint32_t ring_size, completion_size;
     uint32_t filled[RIG_CHANNELS], reaped[RIG_CHANNELS];
-    uint64_t reads, writes, under_way, under_way_max;
+    uint64_t under_way, under_way_max; /* reads */
     uint64_t size_max;
     unsigned delivered[SIM_INTERRUPTS];
     sim_time delivered_at;
-    sim_time granted_at[64]; /* of the completion with this number, channel 0 */
 };
-
-static inline void rig_done(struct sim_event *event)
-{
-    struct sim_request *request = SIM_OWNER(event, struct sim_request, event);
-    struct rig *rig = request->holder;
-    rig->under_way -= request->op == SIM_READ;
-    request->done(request);
-}
 
 static inline bool rig_refuses(const struct rig *rig, const struct sim_request *r)
 {
@@ -65,35 +55,49 @@ static inline bool rig_refuses(const struct rig *rig, const struct sim_request *
            (r->address < rig->forbidden_to && r->address + r->size > rig->forbidden_from);
 }
 
+static inline void rig_grant(struct rig *rig, struct sim_request *r)
+{
+    r->status = rig_refuses(rig, r) ? SIM_FAULT : SIM_OK;
+    if (r->status == SIM_OK && r->op == SIM_READ)
+        memcpy(r->data, rig->bytes + r->address, r->size);
+    else if (r->status == SIM_OK)
+        memcpy(rig->bytes + r->address, r->data, r->size);
+    if (r->granted && (r->status == SIM_OK || rig->late))
+        r->granted(r);
+}
+
+static inline void rig_grant_late(struct sim_event *event)
+{
+    struct sim_request *request = SIM_OWNER(event, struct sim_request, event);
+    rig_grant(request->holder, request);
+}
+
+static inline void rig_done(struct sim_event *event)
+{
+    struct sim_request *request = SIM_OWNER(event, struct sim_request, event);
+    struct rig *rig = request->holder;
+    rig->under_way -= request->op == SIM_READ;
+    if (request->op == SIM_WRITE && rig->late) {
+        sim_event_init(&request->event, rig_grant_late);
+        sim_after(rig->kernel, &request->event, rig->late);
+    }
+    request->done(request);
+}
+
 static inline void rig_submit(struct sim_target *target, struct sim_request *r)
 {
     struct rig *rig = SIM_OWNER(target, struct rig, target);
-    sim_time latency = rig->latency;
     assert_true(r->size > 0);
     assert_true((r->address & 4095) + r->size <= 4096);
     if (r->size > rig->size_max)
         rig->size_max = r->size;
     r->holder = rig;
-    r->status = rig_refuses(rig, r) ? SIM_FAULT : SIM_OK;
-    if (r->op == SIM_READ) {
-        rig->reads++;
-        if (++rig->under_way > rig->under_way_max)
-            rig->under_way_max = rig->under_way;
-        if (r->address >= rig->slow_from && r->address < rig->slow_to)
-            latency = rig->slow_latency;
-    } else {
-        rig->writes++;
-    }
-    if (r->status == SIM_OK) {
-        if (r->op == SIM_READ)
-            memcpy(r->data, rig->bytes + r->address, r->size);
-        else
-            memcpy(rig->bytes + r->address, r->data, r->size);
-        if (r->granted)
-            r->granted(r);
-    }
+    if (r->op == SIM_READ && ++rig->under_way > rig->under_way_max)
+        rig->under_way_max = rig->under_way;
+    if (r->op == SIM_READ || !rig->late)
+        rig_grant(rig, r);
     sim_event_init(&r->event, rig_done);
-    sim_after(rig->kernel, &r->event, latency);
+    sim_after(rig->kernel, &r->event, rig->latency);
 }
 
 static inline void rig_deliver(void *argument, unsigned number)

@@ -83,7 +83,7 @@ static const struct litmus all_litmus[] = {
 
 enum {
     ROUNDS = 500,
-    SEEDS = 16,
+    SEEDS = 8,
     RESULTS = 4,
 };
 

@@ -277,6 +277,40 @@ static void words_from_a_register_cost_its_answer(void **state)
     }
 }
 
+/* ---- figures ---- */
+
+static void do_a_little(struct sim_core *core, void *argument)
+{
+    (void)argument;
+    load64(core, CACHED);     /* a miss, and a walk */
+    load64(core, CACHED + 8); /* a hit */
+    store64(core, CACHED + 16, 1);
+    sim_barrier(core, SIM_BARRIER_FULL, SIM_HERE);
+    sim_compute(core, 4000); /* 1 us */
+}
+
+static void figures_count_what_was_done(void **state)
+{
+    (void)state;
+    struct computer c = computer_standard(SIM_ORDER_TSO, 1);
+    struct sim_core_stats stats;
+    computer_make(&c, 1);
+    computer_start(&c, 0, do_a_little);
+    computer_run(&c);
+    sim_core_stats(c.at[0], &stats);
+    assert_int_equal(stats.loads, 2);
+    assert_int_equal(stats.stores, 1);
+    assert_int_equal(stats.barriers, 1);
+    assert_int_equal(stats.tlb.misses, 1);
+    assert_int_equal(stats.cache.misses, 1);
+    assert_int_equal(stats.working, sim_now(c.kernel));
+    /* What is no stall: two hits, a cycle, the barrier itself, the microsecond. The store left while
+     * the barrier waited, which is one. */
+    sim_time rest = 2 * c.cache.latency[0] + 250 + c.core.barrier + SIM_US;
+    assert_int_equal(stats.stalled, stats.working - rest);
+    computer_free(&c);
+}
+
 /* ---- faults ---- */
 
 static void touch_nothing(struct sim_core *core, void *argument)
@@ -517,6 +551,7 @@ int main(void)
         cmocka_unit_test(beyond_the_cache_lines_cost_more_than_words),
         cmocka_unit_test(long_loads_have_lines_under_way),
         cmocka_unit_test(words_from_a_register_cost_its_answer),
+        cmocka_unit_test(figures_count_what_was_done),
         cmocka_unit_test(a_fault_ends_the_program_and_says_where),
         cmocka_unit_test(interrupts_run_handlers_between_actions),
         cmocka_unit_test(a_computation_is_interrupted_and_goes_on),

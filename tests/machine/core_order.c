@@ -479,6 +479,51 @@ static void what_is_gone_does_not_come_back(void **state)
         }
 }
 
+/* ---- a lock, made of an exchange and a release, guards plain accesses on every machine ---- */
+
+enum {
+    TURNS = 200,
+    LOCK = 0,
+    COUNTER = 256,
+};
+
+static void count_under_lock(struct sim_core *core, void *argument)
+{
+    struct computer *c = argument;
+    for (unsigned i = 0; i < TURNS; i++) {
+        while (sim_swap(core, CACHED + LOCK, 1, 4, SIM_HERE))
+            sim_compute(core, sim_random_below(c->kernel, 100));
+        /* Two lines, always equal under the lock. */
+        uint64_t one = load64(core, CACHED + COUNTER), two = load64(core, CACHED + COUNTER + 64);
+        assert_int_equal(one, two);
+        store64(core, CACHED + COUNTER, one + 1);
+        store64(core, CACHED + COUNTER + 64, two + 1);
+        sim_publish(core, CACHED + LOCK, 0, 4, SIM_HERE);
+        sim_compute(core, sim_random_below(c->kernel, 200));
+    }
+}
+
+static void a_lock_guards_plain_accesses(void **state)
+{
+    (void)state;
+    for (int order = SIM_ORDER_TSO; order <= SIM_ORDER_WEAK; order++) {
+        struct computer c = computer_standard((enum sim_order)order, 4);
+        computer_make(&c, test_seed());
+        for (unsigned i = 0; i < c.cores; i++)
+            computer_start(&c, i, count_under_lock);
+        computer_run(&c);
+        for (unsigned i = 0; i < c.cores; i++)
+            assert_true(sim_core_ended(c.at[i]));
+        uint64_t count;
+        sim_core_peek(c.at[0], COUNTER, &count, sizeof(count));
+        for (unsigned i = 0; i < c.cores; i++)
+            if (sim_cache_holds(sim_core_cache(c.at[i]), COUNTER) != SIM_HAD_NOTHING)
+                sim_core_peek(c.at[i], COUNTER, &count, sizeof(count));
+        assert_int_equal(count, 4 * TURNS);
+        computer_free(&c);
+    }
+}
+
 /* The same seed gives the same run, another one another. */
 static void the_seed_alone_decides(void **state)
 {
@@ -497,6 +542,7 @@ int main(void)
         cmocka_unit_test(outcomes_of_tso),
         cmocka_unit_test(outcomes_of_weak_order),
         cmocka_unit_test(what_is_gone_does_not_come_back),
+        cmocka_unit_test(a_lock_guards_plain_accesses),
         cmocka_unit_test(the_seed_alone_decides),
     };
     return cmocka_run_group_tests(all, NULL, NULL);

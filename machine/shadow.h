@@ -58,6 +58,10 @@ struct sim_hazard {
 
 struct sim_shadow;
 
+enum {
+    SIM_SHADOW_CORES = 16, /* watched at most */
+};
+
 /* Watches from now on. `line`: bytes of a cache line. Returns 0; -ENOMEM. */
 int sim_shadow_create(struct sim_shadow **shadow, struct sim_kernel *kernel, uint64_t line);
 void sim_shadow_destroy(struct sim_shadow **shadow);

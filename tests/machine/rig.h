@@ -12,6 +12,7 @@
 
 #include "driver.h"
 #include "interrupt.h"
+#include "shadow.h"
 #include "test.h"
 
 enum {
@@ -61,6 +62,7 @@ struct rig {
     struct sim_system_params system;
     uint64_t address_bits;
     uint64_t seed;
+    bool watch;
     bool device_snoops; /* the hardware; system.snooped is what the driver believes */
     /* The parts. */
     struct sim_kernel *kernel;
@@ -73,6 +75,7 @@ struct rig {
     struct sim_interrupts *interrupts;
     struct sim_core *cores[RIG_CORES];
     struct sim_driver *driver;
+    struct sim_shadow *shadow;
     struct mover mover;
     uint32_t interrupted; /* handlers run */
     void *test;           /* the test's own */
@@ -240,6 +243,8 @@ static inline void rig_make(struct rig *r)
 {
     static const char *const names[] = { "core0", "core1" };
     assert_int_equal(sim_kernel_create(&r->kernel, r->seed), 0);
+    if (r->watch)
+        assert_int_equal(sim_shadow_create(&r->shadow, r->kernel, r->bus_params.line), 0);
     assert_int_equal(sim_memory_create(&r->memory, r->dram_params.size), 0);
     assert_int_equal(sim_dram_create(&r->dram, &r->dram_params), 0);
     assert_int_equal(sim_bus_create(&r->bus, r->kernel, r->memory, r->dram, &r->bus_params), 0);
@@ -286,6 +291,8 @@ static inline void rig_end(struct rig *r)
     sim_bus_destroy(&r->bus);
     sim_dram_destroy(&r->dram);
     sim_memory_destroy(&r->memory);
+    if (r->shadow)
+        sim_shadow_destroy(&r->shadow);
     sim_kernel_destroy(&r->kernel);
 }
 

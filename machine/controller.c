@@ -220,7 +220,6 @@ static bool channel_allocate(struct channel *ch, const struct sim_controller_par
 static int channel_create(struct sim_controller *c, struct channel *ch, unsigned number)
 {
     ch->controller = c;
-    ch->number = number;
     snprintf(ch->name, sizeof(ch->name), "%s.%u", c->master->name, number);
     if (!channel_allocate(ch, &c->params))
         return -ENOMEM;

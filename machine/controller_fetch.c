@@ -166,6 +166,7 @@ static bool has_own_shape(const struct held *held)
 static void fetched(struct channel *ch)
 {
     uint32_t n = ch->fetching;
+    channel_span(ch, "fetch", ch->fetch_begun, &ch->fetcher.origin);
     ch->fetching = 0;
     if (ch->fetching_link) {
         ch->link_held.count += n;
@@ -277,6 +278,7 @@ void fetch_go(struct channel *ch)
     ch->fetching_link = ch->link_left != 0;
     ch->tail_looked = false;
     ch->fetcher.origin.number = ch->head;
+    ch->fetch_begun = sim_now(ch->controller->kernel);
     ch->stats.fetch_reads++;
     ch->stats.fetch_bytes += n * sizeof(struct dray_desc);
     reader_start(ch, &ch->fetcher, address, ch->fetch_data, (uint32_t)n * sizeof(struct dray_desc));

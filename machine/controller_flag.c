@@ -135,14 +135,18 @@ static void waited(struct channel *ch, enum sim_status status)
     const struct dray_desc *d = &ch->now.desc;
     struct sim_kernel *kernel = ch->controller->kernel;
     sim_time until = wait_until(ch), again = sim_now(kernel) + ch->controller->params.poll;
+    bool holds = satisfied(ch->flag_word, d->count, d->arg.wait.value);
+    if (status == SIM_OK && !holds && sim_now(kernel) < until) {
+        sim_at(kernel, &ch->flag_event, least(until, again));
+        return;
+    }
+    channel_span(ch, "wait", ch->wait_begun, &ch->flag_origin);
     if (status != SIM_OK)
         fail(ch, DRAY_STATUS_IO, DRAY_ACCESS_READ, FAULT_ERRNO);
-    else if (satisfied(ch->flag_word, d->count, d->arg.wait.value))
+    else if (holds)
         front_retire(ch);
-    else if (sim_now(kernel) >= until)
-        fail(ch, DRAY_STATUS_TIMEOUT, DRAY_ACCESS_READ, ch->flag_word);
     else
-        sim_at(kernel, &ch->flag_event, least(until, again));
+        fail(ch, DRAY_STATUS_TIMEOUT, DRAY_ACCESS_READ, ch->flag_word);
 }
 
 static void flag_read(struct sim_request *request)

@@ -199,7 +199,6 @@ enum front {
 
 struct channel {
     struct sim_controller *controller;
-    unsigned number;
     char name[32]; /* "controller.0" */
     uint64_t reg[SIM_CHANNEL_SIZE / 8];
     bool running, block;
@@ -223,6 +222,7 @@ struct channel {
     uint32_t fetching;  /* descriptors on their way */
     uint32_t arriving;  /* of them, those whose shapes are there too */
     bool fetching_link; /* where they come from */
+    sim_time fetch_begun;
     struct held_ring ring_held, link_held;
     uint64_t link_address;
     uint32_t link_left; /* of its array: not fetched */

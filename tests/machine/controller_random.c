@@ -88,7 +88,7 @@ static void make_regions(struct play *p)
     rig_map(rig, 8, 0, UINT64_MAX, SIM_RIGHT_WRITE, SIM_REGION_STREAM, 1);
     rig_map(rig, 9, 0, 100000, 3, SIM_REGION_DEVICE, 2); /* longer than the device */
     rig_map(rig, 10, 512, 60000, 3, SIM_REGION_DEVICE, 3);
-    rig_map(rig, 11, 0, 4096, 3, (unsigned)below(p, 256), below(p, 100));
+    rig_map(rig, 11, WRITABLE_FROM, 4096, 3, (unsigned)below(p, 256), below(p, 100));
 }
 
 static dray_key random_key(struct play *p)
@@ -288,7 +288,7 @@ static void play(uint64_t seed, uint64_t seen[])
 {
     struct play p = { .rng = { seed }, .seen = seen };
     struct sim_controller_params c = random_params(&p);
-    rig_make(&p.rig, &c, (1 + below(&p, 5)) * 50 * SIM_NS);
+    rig_make(&p.rig, &c, below(&p, 6) * 50 * SIM_NS);
     p.rig.ring_size = 16u << below(&p, 5);
     p.rig.completion_size = 1u << below(&p, 9);
     p.source = malloc(40000);

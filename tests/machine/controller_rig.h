@@ -97,7 +97,10 @@ static inline void rig_submit(struct sim_target *target, struct sim_request *r)
     if (r->op == SIM_READ || !rig->late)
         rig_grant(rig, r);
     sim_event_init(&r->event, rig_done);
-    sim_after(rig->kernel, &r->event, rig->latency);
+    if (rig->latency)
+        sim_after(rig->kernel, &r->event, rig->latency);
+    else
+        rig_done(&r->event); /* no time passes: it may be done before it is back */
 }
 
 static inline void rig_deliver(void *argument, unsigned number)

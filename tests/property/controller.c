@@ -74,7 +74,7 @@ static void make(struct both *b, const char *engine)
     p.request = (uint64_t)64 << below(b, 7);
     p.reads = 1 + below(b, 20);
     p.prefetch = 1 + below(b, 16);
-    rig_make(&b->rig, &p, 100 * SIM_NS);
+    rig_make(&b->rig, &p, below(b, 3) * 100 * SIM_NS);
     b->host = aligned_alloc(4096, SIZE);
     assert_int_equal(dray_domain_create(&b->domain, NULL), 0);
     assert_int_equal(dray_engine_open(&b->engine, b->domain, engine, &inline_), 0);

@@ -17,12 +17,12 @@ struct sim_controller_params {
     uint64_t descriptors; /* executes descriptor lists; no: block mode alone */
     uint64_t prefetch;    /* descriptors fetched in one read, at most (d) */
     uint64_t cache;       /* descriptors held ahead, for each channel */
-    uint64_t
-        linked; /* descriptors are found one through the other, as in a linked list: each is fetched
-                        when the one before it is through, and nothing ahead */
-    uint64_t
-        overlap; /* descriptors of a channel that take turns; 1: each sends off its last read before
-                         the next begins */
+    /* Descriptors are found one through the other, as in a linked list: each is fetched when the one
+     * before it is through, and nothing ahead. */
+    uint64_t linked;
+    /* Descriptors of a channel that take turns; 1: each sends off its last read before the next
+     * begins. */
+    uint64_t overlap;
     uint64_t set_up;          /* ps from doorbell or start to the first action (t_p) */
     uint64_t per_descriptor;  /* ps of the engine for each descriptor (t_o) */
     uint64_t bandwidth;       /* bytes a second through the engine (B); 0: no limit of its own */
@@ -54,8 +54,7 @@ enum {
     SIM_REG_SEEN = 0x58,      /* completions the driver has given back, free-running over 32 bits */
     SIM_REG_SHAPES = 0x60,    /* IO address of the shapes of STRIDED, one for each slot; 8 */
     SIM_REG_INTERRUPT = 0x68, /* number raised at a completion; 2^64-1: none */
-    SIM_REG_SEEN_AT =
-        0x70, /* IO address where the driver keeps SEEN in memory instead; 0: nowhere */
+    SIM_REG_SEEN_AT = 0x70,   /* IO address of SEEN in memory, where that is used; 0: nowhere */
     /* Block mode: one address, one count, as the oldest controllers. */
     SIM_REG_BLOCK_SRC = 0x80,
     SIM_REG_BLOCK_DST = 0x88,
@@ -74,8 +73,7 @@ enum {
     SIM_STATUS_IDLE = 1 << 1,   /* nothing is under way */
     SIM_STATUS_HALTED = 1 << 2, /* by an error; a reset ends it */
     SIM_STATUS_BLOCK = 1 << 3,  /* the last start was in block mode */
-    SIM_STATUS_STALE =
-        1 << 4, /* a descriptor that began before the last write of REGIONS is under way */
+    SIM_STATUS_STALE = 1 << 4,  /* what began before REGIONS was last written is under way */
     SIM_STATUS_WHY_SHIFT = 8,
 };
 
@@ -117,8 +115,8 @@ struct sim_controller_stats {
 
 struct sim_controller;
 
-/* `port`: where its requests go. `master`: whose they are (device and name are set). */
-/* Returns 0 or -ENOMEM; the parameters have been checked. */
+/* `port`: where its requests go. `master`: whose they are (device and name are set). `interrupts` may
+ * be NULL: then it raises none. The parameters have been checked. Returns 0 or -ENOMEM. */
 int sim_controller_create(struct sim_controller **controller, struct sim_kernel *kernel,
                           struct sim_target *port, struct sim_master *master,
                           struct sim_interrupts *interrupts,

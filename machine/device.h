@@ -18,11 +18,10 @@ struct sim_transfer {
     uint32_t moved; /* the device's answer: less than size at the end of a stream */
     int error;      /* 0; or -errno: -ENOSPC full, -EINVAL outside of the device */
     void (*done)(struct sim_transfer *transfer);
-    struct sim_event
-        event; /* the device's, as long as it has the transfer, as are the next three */
+    /* The device's, as long as it has the transfer. */
+    struct sim_event event;
     struct sim_transfer *next;
     void *holder;
-    uint64_t held;
     void *owner; /* the asker's */
 };
 

@@ -173,10 +173,11 @@ static void clear(struct sim_driver *driver, uint64_t physical, uint64_t size)
         driver_put(driver, physical + at, zero, SIM_PAGE);
 }
 
-static int add_page(struct sim_driver *driver, uint64_t virtual, uint64_t size,
+/* A page below `limit`; 0: anywhere. */
+static int add_page(struct sim_driver *driver, uint64_t virtual, uint64_t size, uint64_t limit,
                     enum sim_mapping mapping)
 {
-    uint64_t frame = sim_frames_take(driver->options.frames, size, 0);
+    uint64_t frame = sim_frames_take(driver->options.frames, size, limit);
     if (frame == SIM_NEVER)
         return -ENOMEM;
     struct sim_page page = {
@@ -208,6 +209,19 @@ static void remove_pages(struct sim_driver *driver, uint64_t virtual, uint64_t e
     driver->recycles = true;
 }
 
+static uint64_t keep(struct sim_driver *driver, uint64_t virtual, uint64_t size, uint64_t end)
+{
+    driver->allocations[driver->allocation_count++] =
+        (struct allocation){ .virtual = virtual, .size = size };
+    driver->next_virtual = end + SIM_PAGE; /* running past the end is a fault */
+    return virtual;
+}
+
+static uint64_t round_up(uint64_t value, uint64_t unit)
+{
+    return (value + unit - 1) & ~(unit - 1);
+}
+
 uint64_t sim_alloc(struct sim_driver *driver, uint64_t size, enum sim_mapping mapping)
 {
     if (!size || driver_grow(&driver->allocations, &driver->allocation_room,
@@ -215,12 +229,12 @@ uint64_t sim_alloc(struct sim_driver *driver, uint64_t size, enum sim_mapping ma
         return SIM_NEVER;
     uint64_t unit =
         driver->options.system->huge && size >= SIM_HUGE_PAGE ? SIM_HUGE_PAGE : SIM_PAGE;
-    uint64_t virtual = (driver->next_virtual + unit - 1) & ~(unit - 1);
-    uint64_t end = (virtual + size + SIM_PAGE - 1) & ~(uint64_t)(SIM_PAGE - 1);
+    uint64_t virtual = round_up(driver->next_virtual, unit);
+    uint64_t end = round_up(virtual + size, SIM_PAGE);
     for (uint64_t at = virtual; at < end;) {
         /* Huge ones as long as there are any and they fit. */
         uint64_t page = unit == SIM_HUGE_PAGE && end - at >= unit ? unit : SIM_PAGE;
-        int error = add_page(driver, at, page, mapping);
+        int error = add_page(driver, at, page, 0, mapping);
         if (error && page == SIM_HUGE_PAGE) {
             unit = SIM_PAGE;
             continue;
@@ -231,10 +245,23 @@ uint64_t sim_alloc(struct sim_driver *driver, uint64_t size, enum sim_mapping ma
         }
         at += page;
     }
-    driver->allocations[driver->allocation_count++] =
-        (struct allocation){ .virtual = virtual, .size = size };
-    driver->next_virtual = end + SIM_PAGE; /* running past the end is a fault */
-    return virtual;
+    return keep(driver, virtual, size, end);
+}
+
+uint64_t sim_alloc_device(struct sim_driver *driver, uint64_t size, enum sim_mapping mapping)
+{
+    uint64_t bits = driver->options.address_bits;
+    if (driver->options.iommu)
+        return sim_alloc(driver, size, mapping);
+    if (!size || size > SIM_HUGE_PAGE ||
+        driver_grow(&driver->allocations, &driver->allocation_room, driver->allocation_count,
+                    sizeof(*driver->allocations)))
+        return SIM_NEVER;
+    uint64_t page = size > SIM_PAGE ? SIM_HUGE_PAGE : SIM_PAGE;
+    uint64_t virtual = round_up(driver->next_virtual, page);
+    if (add_page(driver, virtual, page, bits < 64 ? (uint64_t)1 << bits : 0, mapping))
+        return SIM_NEVER;
+    return keep(driver, virtual, size, virtual + page);
 }
 
 void sim_free(struct sim_driver *driver, uint64_t address, const struct sim_where *where)

@@ -77,7 +77,10 @@ void sim_driver_destroy(struct sim_driver **driver);
 
 /* Memory of driver code. No time passes; not in a fiber. Returns a virtual address, or SIM_NEVER. */
 uint64_t sim_alloc(struct sim_driver *driver, uint64_t size, enum sim_mapping mapping);
-/* What sim_alloc returned. Freeing what is mapped for the device is a hazard that is told, and done all
+/* Likewise, in one piece that the device can reach, for rings: any size behind an IOMMU, else up to
+ * 2 MiB. */
+uint64_t sim_alloc_device(struct sim_driver *driver, uint64_t size, enum sim_mapping mapping);
+/* What these returned. Freeing what is mapped for the device is a hazard that is told, and done all
  * the same; a pinned page keeps its frame. No time passes. */
 void sim_free(struct sim_driver *driver, uint64_t address, const struct sim_where *where);
 /* In a fiber: pages of the range stay in their frames until unpinned. Pins count. Returns 0; -ENOENT

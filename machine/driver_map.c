@@ -164,12 +164,13 @@ uint64_t sim_dma_map(struct sim_core *core, struct sim_driver *driver, uint64_t 
     };
     uint64_t entries;
     int error = make(driver, &mapping, &entries);
-    sim_pass(core, driver->options.system->call + entries * driver->options.system->map);
     if (error)
         mapping.io = SIM_NEVER;
-    else
-        give_to_device(core, driver, &mapping, 0, size, where);
+    /* At once: a page that moves while time passes moves under the mapping. */
     tell_mapped(driver, &mapping, where);
+    sim_pass(core, driver->options.system->call + entries * driver->options.system->map);
+    if (!error)
+        give_to_device(core, driver, &mapping, 0, size, where);
     return mapping.io;
 }
 

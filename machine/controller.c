@@ -177,6 +177,16 @@ void channel_kick(struct channel *ch)
     engine_kick(ch->controller);
 }
 
+void channel_note(const struct channel *ch, enum sim_note_kind kind)
+{
+    const struct sim_controller *c = ch->controller;
+    if (sim_watchers(c->kernel))
+        sim_note(c->kernel, &(struct sim_note){ .kind = kind,
+                                                .time = sim_now(c->kernel),
+                                                .part = ch->name,
+                                                .device = c->master->device });
+}
+
 void channel_span(const struct channel *ch, const char *what, sim_time begun,
                   const struct sim_origin *origin)
 {

@@ -245,6 +245,17 @@ void sim_shadow_finish(struct sim_shadow *shadow)
     }
 }
 
+/* ---- channels ---- */
+
+static void stopping(struct sim_shadow *shadow, const struct sim_note *note)
+{
+    struct shadow_device *device = shadow_device(shadow, note->device);
+    if (device && note->kind == SIM_NOTE_STOP)
+        device->stopping++;
+    else if (device && device->stopping)
+        device->stopping--;
+}
+
 /* ---- notes ---- */
 
 static void watch(struct sim_watcher *watcher, const struct sim_note *note)
@@ -282,6 +293,10 @@ static void watch(struct sim_watcher *watcher, const struct sim_note *note)
         break;
     case SIM_NOTE_HANDLE:
         handled(shadow, note);
+        break;
+    case SIM_NOTE_STOP:
+    case SIM_NOTE_REST:
+        stopping(shadow, note);
         break;
     case SIM_NOTE_BARRIER:
     case SIM_NOTE_MMIO_READ:

@@ -34,6 +34,15 @@ static bool changes_checked(const struct access *a)
            offset + a->note->size > m->checked_begin;
 }
 
+/* What it is to come to bytes that were unmapped. */
+static enum sim_hazard_kind late(const struct shadow_device *device,
+                                 const struct shadow_mapping *mapping)
+{
+    if (device->stopping)
+        return SIM_HAZARD_NO_SYNCHRONISE;
+    return mapping->state == MAPPING_WINDOW ? SIM_HAZARD_LAZY_WINDOW : SIM_HAZARD_AFTER_UNMAP;
+}
+
 /* True: it was told of something. */
 static bool check_owner(struct access *a)
 {
@@ -43,8 +52,7 @@ static bool check_owner(struct access *a)
     if (a->use->moved) {
         tell(a, SIM_HAZARD_MOVED, &m->synced);
     } else if (m->state != MAPPING_LIVE) {
-        tell(a, m->state == MAPPING_WINDOW ? SIM_HAZARD_LAZY_WINDOW : SIM_HAZARD_AFTER_UNMAP,
-             &m->unmapped);
+        tell(a, late(a->device, m), &m->unmapped);
     } else if (within >= size || a->note->size > size - within) {
         tell(a, SIM_HAZARD_PAST_END, &m->mapped);
     } else if (!allowed(m, a->write)) {
@@ -228,7 +236,8 @@ static struct shadow_mapping *mapping_near(struct sim_shadow *shadow, const stru
 
 void device_fault(struct sim_shadow *shadow, const struct sim_note *note)
 {
-    if (!note->device)
+    const struct shadow_device *device = note->device ? shadow_device(shadow, note->device) : NULL;
+    if (!device)
         return;
     struct sim_access what = shadow_access(shadow, note, NULL);
     if (shadow->failed && note->extra >= SIM_NEVER - UINT32_MAX) {
@@ -243,8 +252,8 @@ void device_fault(struct sim_shadow *shadow, const struct sim_note *note)
     if (note->extra - m->io >= m->size)
         shadow_tell(shadow, SIM_HAZARD_PAST_END, note->extra, note->size, &use, &m->mapped, &what);
     else if (m->state != MAPPING_LIVE)
-        shadow_tell(shadow, SIM_HAZARD_AFTER_UNMAP, note->extra, note->size, &use, &m->unmapped,
-                    &what);
+        shadow_tell(shadow, device->stopping ? SIM_HAZARD_NO_SYNCHRONISE : SIM_HAZARD_AFTER_UNMAP,
+                    note->extra, note->size, &use, &m->unmapped, &what);
     else if (!allowed(m, note->value))
         shadow_tell(shadow, SIM_HAZARD_DIRECTION, note->extra, note->size, &use, &m->mapped, &what);
 }

@@ -108,6 +108,7 @@ struct shadow_core {
 
 struct shadow_device {
     uint32_t number;
+    uint32_t stopping;           /* channels that were told to stop, and are not at rest */
     uint64_t seen[SHADOW_CORES]; /* the last store of each core that it has read */
 };
 

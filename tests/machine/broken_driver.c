@@ -81,9 +81,11 @@ static void read_params(const char *name, struct sim_machine_params *params)
     sim_parts_destroy(&parts);
 }
 
+typedef void program(struct sim_core *core, void *argument);
+
 /* How many hazards of the kind are found; SIM_HAZARDS: of any. */
 static size_t find(const struct sim_machine_params *params, uint64_t seed,
-                   enum sim_hazard_kind kind, bool moves)
+                   enum sim_hazard_kind kind, program *code, bool moves)
 {
     struct bench b;
     size_t found = 0;
@@ -97,7 +99,7 @@ static size_t find(const struct sim_machine_params *params, uint64_t seed,
                                        .translated = params->iommu.present };
     b.src = sim_alloc(m->driver, SIZE, SIM_CACHED);
     b.dst = sim_alloc(m->driver, SIZE, SIM_CACHED);
-    assert_int_equal(sim_core_run(m->cores[0], 0, use, &b), 0);
+    assert_int_equal(sim_core_run(m->cores[0], 0, code, &b), 0);
     if (moves)
         assert_int_equal(sim_core_run(m->cores[1], 0, move_pages, &b), 0);
     assert_int_equal(sim_run(m->kernel, 5 * SIM_MS), 0);
@@ -122,9 +124,9 @@ static void check(const char *name, enum sim_order order, int missing, enum sim_
     }
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         left_out = NOTHING;
-        assert_int_equal(find(&params, seed, SIM_HAZARDS, moves), 0);
+        assert_int_equal(find(&params, seed, SIM_HAZARDS, use, moves), 0);
         left_out = missing;
-        found += find(&params, seed, kind, moves);
+        found += find(&params, seed, kind, use, moves);
     }
     assert_true(found);
 }
@@ -167,6 +169,47 @@ static void pins_are_needed(void **state)
     check("desktop", SIM_ORDER_TSO, PIN, SIM_HAZARD_MOVED, true);
 }
 
+/* ---- an end in the middle ---- */
+
+static void stop_in_the_middle(struct sim_core *core, void *argument)
+{
+    struct bench *b = argument;
+    struct copy_driver copy;
+    struct side dst = { .address = b->dst, .direction = SIM_FROM_DEVICE };
+    struct side src = { .address = b->src, .direction = SIM_TO_DEVICE };
+    assert_int_equal(copy_driver_open(&copy, core, &b->options), 0);
+    assert_int_equal(map(&copy, core, &src, SIZE), 0);
+    assert_int_equal(map(&copy, core, &dst, SIZE), 0);
+    build(&copy, core, dst, src, SIZE);
+    ring(&copy, core);
+    sim_compute(core, 80000);
+    set(&copy, core, SIM_REG_CONTROL, SIM_CONTROL_TERMINATE);
+    status_of(&copy, core);
+    while (left_out != WAIT && !(status_of(&copy, core) & SIM_STATUS_IDLE))
+        sim_compute(core, 100);
+    unmap(&copy, core, &dst, SIZE);
+    unmap(&copy, core, &src, SIZE);
+    copy_driver_close(&copy, core);
+}
+
+static void synchronising_is_needed(void **state)
+{
+    struct sim_machine_params params;
+    size_t found = 0;
+    (void)state;
+    read_params("desktop", &params);
+    params.controller.bandwidth = SIM_S / 500; /* 2 GB/s: 16 us */
+    params.link.up = 3 * SIM_US;
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        left_out = NOTHING;
+        assert_int_equal(find(&params, seed, SIM_HAZARDS, stop_in_the_middle, false), 0);
+        left_out = WAIT;
+        found += find(&params, seed, SIM_HAZARD_NO_SYNCHRONISE, stop_in_the_middle, false);
+        assert_int_equal(find(&params, seed, SIM_HAZARD_AFTER_UNMAP, stop_in_the_middle, false), 0);
+    }
+    assert_true(found);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +219,7 @@ int main(void)
         cmocka_unit_test(unmaps_are_needed),
         cmocka_unit_test(waiting_is_needed),
         cmocka_unit_test(pins_are_needed),
+        cmocka_unit_test(synchronising_is_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
-/* The driver in machine/examples, on every machine that comes with Dray, with the shadow state watching. */
+/* The drivers in machine/examples, on every machine that comes with Dray, with the shadow state watching. */
 #include <errno.h>
 #include <limits.h>
 
+#include "block_driver.h"
 #include "copy_driver.h"
 #include "machine.h"
 #include "machine_file.h"
@@ -115,6 +116,35 @@ static void copy_around(struct sim_core *core, void *argument)
     copy_driver_close(&copy, core);
 }
 
+/* Sizes of any bytes; small ones too, which one page holds and the device may reach. */
+static void copy_blocks(struct sim_core *core, void *argument)
+{
+    struct bench *b = argument;
+    const struct sim_controller_params *controller = &b->machine->params.controller;
+    struct block_driver block;
+    struct block_options options = { .driver = b->options.driver,
+                                     .registers = SIM_REGISTERS,
+                                     .interrupt = 0, /* of the first core */
+                                     .alignment = controller->alignment,
+                                     .block_max = controller->segment_max };
+    if (!b->options.snooped)
+        options.alignment = b->options.line;
+    assert_int_equal(block_driver_open(&block, core, &options), 0);
+    for (int i = 0; i < ROUNDS / TEST_SLOWNESS + 2; i++) {
+        uint64_t size = 1 + test_below(&b->rng, i % 4 ? 600 : AREA / 4);
+        uint64_t from = test_below(&b->rng, AREA - size), to = test_below(&b->rng, AREA - size);
+        if (i % 2) {
+            from &= ~(uint64_t)63;
+            to &= ~(uint64_t)63;
+        }
+        assert_int_equal(block_driver_copy(&block, core, b->dst + to, b->src + from, size), 0);
+        tag_fill(b->expected + to, size, SALT_SRC, from);
+    }
+    assert_int_equal(block.bounced > 0,
+                     options.alignment > 1); /* behind an IOMMU all is in one piece */
+    block_driver_close(&block, core);
+}
+
 static void on_machine(const char *name, unsigned seeds)
 {
     struct sim_machine_params params;
@@ -163,13 +193,38 @@ static void copies_on_mixtures(void **state)
     }
 }
 
+static void blocks_on(const char *name)
+{
+    struct sim_machine_params params;
+    read_params(name, &params);
+    for (unsigned i = 0; i < 3; i++) {
+        struct bench b;
+        begin(&b, &params, test_seed() + i);
+        run(&b, copy_blocks);
+        end(&b);
+    }
+}
+
+static void blocks_on_legacy(void **state)
+{
+    (void)state;
+    blocks_on("legacy");
+}
+
+static void blocks_on_the_others(void **state)
+{
+    (void)state;
+    blocks_on("desktop");
+    blocks_on("server");
+    blocks_on("embedded");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(copies_on_desktop),
-        cmocka_unit_test(copies_on_server),
-        cmocka_unit_test(copies_on_embedded),
-        cmocka_unit_test(copies_on_mixtures),
+        cmocka_unit_test(copies_on_desktop),  cmocka_unit_test(copies_on_server),
+        cmocka_unit_test(copies_on_embedded), cmocka_unit_test(copies_on_mixtures),
+        cmocka_unit_test(blocks_on_legacy),   cmocka_unit_test(blocks_on_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

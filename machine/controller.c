@@ -16,7 +16,7 @@
 /* Of a PCIe device in a desktop x86. What doorbell and fetch take together is 1 to 3 us there, of
  * which two reads of memory are 1.1; t_o and B are those of the coalescing reference (g* 520 B). */
 static const struct sim_param params[] = {
-    { "channels", SIM_UNIT_COUNT, AT(channels), 4, 1, SIM_CONTROLLER_CHANNELS, 0, NULL,
+    { "channels", SIM_UNIT_COUNT, AT(channels), 16, 1, SIM_CONTROLLER_CHANNELS, 0, NULL,
       "channels, each with rings of its own" },
     { "descriptors", SIM_UNIT_BOOL, AT(descriptors), 1, 0, 1, 0, NULL,
       "executes lists of descriptors; no: block mode alone" },

@@ -41,8 +41,6 @@ enum {
     FIRST_ROOM = 16,
 };
 
-#define FIRST_VIRTUAL ((uint64_t)1 << 40)
-
 /* ---- life ---- */
 
 int sim_driver_create(struct sim_driver **driver, const struct sim_driver_options *options)
@@ -52,7 +50,7 @@ int sim_driver_create(struct sim_driver **driver, const struct sim_driver_option
     if (!d)
         return -ENOMEM;
     d->options = *options;
-    d->next_virtual = FIRST_VIRTUAL;
+    d->next_virtual = SIM_VIRTUAL_FIRST;
     int error = options->iommu ? table_create(d) : 0;
     if (error) {
         sim_driver_destroy(&d);

@@ -20,6 +20,7 @@
 #include "dray/desc.h"
 #include "dray/domain.h"
 #include "dray/engine.h"
+#include "dray/machine.h"
 #include "dray/plan.h"
 #include "dray/profile.h"
 #include "dray/program.h"

@@ -4,6 +4,7 @@
  *   null   completes at once and moves nothing: the cost of the queue alone
  *   pio    the calling CPU, word by word: the baseline that DMA replaces
  *   cpu    SIMD copies, by the caller, by worker threads, or by both
+ *   model  the controller of a modelled computer (dray/machine.h)
  *
  * An engine is opened on one domain and serves any number of queues. Threads: open, close and the
  * questions are for any thread; close after the queues are destroyed.
@@ -39,6 +40,7 @@ struct dray_engine_options {
     bool bind;           /* false: workers run where the system puts them */
     /* Copies of at least so many bytes are split over the workers; 0: the profile's. */
     uint64_t split_min;
+    struct dray_machine *machine; /* model: whose controller it is; NULL: a desktop of its own */
 };
 
 /* Opens the engine `name` on a domain; "auto" is the best that can be had here. Options may be

@@ -42,6 +42,7 @@ struct dray_program_options {
      * thread has not to do an operation itself, and when the queues are done; NULL: not. */
     void (*progress)(void *user, const struct dray_program_progress *progress);
     void *progress_user;
+    struct dray_machine *machine; /* every queue is a channel of its controller; NULL: no machine */
 };
 
 /* Runs it. Returns 0 when every transfer succeeded and every expectation held; -EIO when not

@@ -7,5 +7,6 @@
 extern const struct dray_engine_driver dray_null_driver;
 extern const struct dray_engine_driver dray_pio_driver;
 extern const struct dray_engine_driver dray_cpu_driver;
+extern const struct dray_engine_driver dray_model_driver;
 
 #endif

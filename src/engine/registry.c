@@ -8,11 +8,13 @@
 #include "engine/driver.h"
 #include "engine/engines.h"
 
-/* Best first: what "auto" tries. null is never chosen, it moves nothing. */
+/* Best first: what "auto" tries. The last two are never chosen: null moves nothing, model takes its own
+ * time. */
 static const struct dray_engine_driver *const drivers[] = {
     &dray_cpu_driver,
     &dray_pio_driver,
     &dray_null_driver,
+    &dray_model_driver,
 };
 
 enum {

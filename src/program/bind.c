@@ -20,6 +20,8 @@ static bool is_auto(const struct dray_decl *decl)
 
 static const char *engine_name(const struct dray_session *session, const struct dray_decl *decl)
 {
+    if (session->options.machine)
+        return "model";
     return is_auto(decl) && session->options.engine ? session->options.engine : decl->queue.engine;
 }
 
@@ -48,6 +50,9 @@ static int open_engine(struct dray_session *session, size_t index)
         .spin_ns = decl->queue.spin_ns,
         .kernels = decl->queue.kernels[0] ? decl->queue.kernels : NULL,
     };
+    if (session->options.machine) /* who works there, and how, is the machine's business */
+        options = (struct dray_engine_options){ .size = sizeof(options),
+                                                .machine = session->options.machine };
     /* Nothing will be executed: no threads for it. */
     if (session->dry)
         options.mode = DRAY_MODE_INLINE;
@@ -56,7 +61,8 @@ static int open_engine(struct dray_session *session, size_t index)
     if (error)
         return fail_engine(session, decl, error);
     dray_engine_capabilities(bound->engine, &bound->capabilities);
-    bound->plan_may_use_cpu = is_auto(decl) && !session->options.engine;
+    bound->plan_may_use_cpu =
+        is_auto(decl) && !session->options.engine && !session->options.machine;
     session->moves &= bound->capabilities.moves;
     return 0;
 }
@@ -67,6 +73,16 @@ static bool has_cpu_steps(const struct dray_bound *bound)
         if (bound->steps[i].by == DRAY_STEP_CPU)
             return true;
     return false;
+}
+
+static const char *why_no_queue(const struct dray_session *session, int error)
+{
+    if (session->options.machine && error == -ENOTSUP)
+        return "the machine's controller moves blocks alone, and reads no rings "
+               "(controller.descriptors)";
+    if (session->options.machine && error == -EBUSY)
+        return "the machine's controller has no channel left (controller.channels)";
+    return strerror(-error);
 }
 
 static int create_queue(struct dray_session *session, size_t index)
@@ -82,7 +98,7 @@ static int create_queue(struct dray_session *session, size_t index)
     }
     if (error)
         return dray_report_error(session->report, session->program, decl->at, error, "queue %s: %s",
-                                 decl->name, strerror(-error));
+                                 decl->name, why_no_queue(session, error));
     return 0;
 }
 

@@ -9,6 +9,7 @@
  * is a hostile engine's (or memory's): what it says counts no more. */
 static uint32_t queue_room(struct dray_queue *q)
 {
+    dray_io_invalidate(&q->map.ring->sq_head, sizeof(uint32_t));
     uint32_t head = dray_io_observe32(&q->map.ring->sq_head); /* partner: dray_port_advance */
     if (head - q->head > q->tail - q->head)
         dray_io_store32(&q->broken, 1);

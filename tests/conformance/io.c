@@ -437,5 +437,5 @@ int main(void)
         cmocka_unit_test(between_sockets_pipes_and_files),
         cmocka_unit_test(streams_have_no_offsets_and_files_no_overlap),
     };
-    return rig_run_tests("io", tests, sizeof(tests) / sizeof(tests[0]));
+    return rig_run_host_tests("io", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -135,6 +135,10 @@ static void overlapping_copy_is_memmove(void **state)
 static void overlapping_pieces_are_refused(void **state)
 {
     struct rig *rig = *state;
+    if (rig_is_model(rig)) {
+        printf("left out: a machine has pieces as memory of their own, which overlaps nothing\n");
+        skip();
+    }
     uint8_t *buffer = guard_alloc(8192, 64);
     tag_fill(buffer, 8192, SRC, 0);
     struct iovec halves[] = { { buffer + 4096, 4096 }, { buffer, 4096 } };

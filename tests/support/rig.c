@@ -133,7 +133,7 @@ static int run_on(const char *group, const struct CMUnitTest *tests, size_t coun
     return failures;
 }
 
-int rig_run_tests(const char *group, const struct CMUnitTest *tests, size_t count)
+int rig_run_host_tests(const char *group, const struct CMUnitTest *tests, size_t count)
 {
     const struct rig_config *configs;
     size_t config_count = rig_configs(&configs);
@@ -141,6 +141,17 @@ int rig_run_tests(const char *group, const struct CMUnitTest *tests, size_t coun
     for (size_t i = 0; i < config_count; i++)
         failures += run_on(group, tests, count, &configs[i]);
     return failures;
+}
+
+int rig_run_tests(const char *group, const struct CMUnitTest *tests, size_t count)
+{
+    static const struct rig_config model = { "model", "model", DRAY_MODE_INLINE, 0, NULL };
+    return rig_run_host_tests(group, tests, count) + run_on(group, tests, count, &model);
+}
+
+bool rig_is_model(const struct rig *rig)
+{
+    return strcmp(rig->config->engine, "model") == 0;
 }
 
 /* The plain kernels are everywhere; those of the others that are to be had come with workers. */

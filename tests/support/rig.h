@@ -23,12 +23,15 @@ struct rig {
     struct dray_queue *queue;
 };
 
-/* All configurations; those that this processor cannot run are left out, with a line that says so.
- */
+/* All configurations of engines that work on this computer's own memory; those that this processor cannot
+ * run are left out, with a line that says so. */
 size_t rig_configs(const struct rig_config **configs);
 
 /* Runs every test once for each configuration; the tests' state is a struct rig with a queue of 64
  * descriptors. Returns the number of failures. */
+int rig_run_host_tests(const char *group, const struct CMUnitTest *tests, size_t count);
+
+/* The same, and on a modelled machine too: for what needs memory and flags, and no thread beside. */
 int rig_run_tests(const char *group, const struct CMUnitTest *tests, size_t count);
 
 /* The same, but once for each way of working: for what does not depend on the kernels. */
@@ -36,6 +39,7 @@ int rig_run_tests_by_mode(const char *group, const struct CMUnitTest *tests, siz
 
 void rig_open(struct rig *rig, const struct rig_config *config, uint32_t depth);
 void rig_close(struct rig *rig);
+bool rig_is_model(const struct rig *rig);
 
 /* A descriptor to fill; there must be room. */
 struct dray_desc *rig_get(struct rig *rig);

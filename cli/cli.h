@@ -19,6 +19,7 @@ struct cli_verb {
 };
 
 int cli_run(int argc, char **argv);
+int cli_sim(int argc, char **argv);
 int cli_explain(int argc, char **argv);
 int cli_info(int argc, char **argv);
 int cli_desc(int argc, char **argv);

@@ -11,6 +11,7 @@
 /* A verb more is a line here, and a file with its function. */
 static const struct cli_verb verbs[] = {
     { "run", "run programs on real memory, files, pipes and sockets", cli_run },
+    { "sim", "run programs on a modelled machine: times, traffic, hazards", cli_sim },
     { "explain", "print how each transfer of a program is planned, and why", cli_explain },
     { "info", "engines here, what they can do, and why one is missing", cli_info },
     { "desc", "assemble and disassemble descriptors", cli_desc },

@@ -276,8 +276,7 @@ void sim_free(struct sim_driver *driver, uint64_t address, const struct sim_wher
     driver->allocations[i] = driver->allocations[--driver->allocation_count];
     uint64_t end = freed.virtual + freed.size;
     for (uint64_t at = freed.virtual; at < end;) {
-        struct sim_run run;
-        sim_runs(driver, at, end - at, &run, 1);
+        struct sim_run run = driver_run(driver, at, end - at);
         driver_tell(
             driver,
             &(struct sim_note){ .kind = SIM_NOTE_FREE, .address = run.physical, .size = run.size },
@@ -287,25 +286,38 @@ void sim_free(struct sim_driver *driver, uint64_t address, const struct sim_wher
     remove_pages(driver, freed.virtual, end);
 }
 
+struct sim_run driver_run(const struct sim_driver *driver, uint64_t address, uint64_t size)
+{
+    struct sim_run run = { 0 };
+    while (run.size < size) {
+        const struct sim_page *page = sim_space_find(driver->options.space, address);
+        if (!page)
+            break;
+        uint64_t physical = page->physical + (address - page->virtual);
+        uint64_t piece = page->virtual + page->size - address;
+        if (run.size && physical != run.physical + run.size)
+            break;
+        if (!run.size)
+            run.physical = physical;
+        run.size += piece < size - run.size ? piece : size - run.size;
+        address += piece;
+    }
+    return run;
+}
+
 size_t sim_runs(const struct sim_driver *driver, uint64_t address, uint64_t size,
                 struct sim_run *runs, size_t max)
 {
     size_t count = 0;
-    uint64_t end_of_last = SIM_NEVER;
     while (size) {
-        const struct sim_page *page = sim_space_find(driver->options.space, address);
-        if (!page)
+        struct sim_run run = driver_run(driver, address, size);
+        if (!run.size)
             return count;
-        uint64_t physical = page->physical + (address - page->virtual);
-        uint64_t piece = page->virtual + page->size - address;
-        piece = piece < size ? piece : size;
-        if (physical != end_of_last && count++ < max)
-            runs[count - 1] = (struct sim_run){ .physical = physical };
-        if (count <= max)
-            runs[count - 1].size += piece;
-        end_of_last = physical + piece;
-        address += piece;
-        size -= piece;
+        if (count < max)
+            runs[count] = run;
+        count++;
+        address += run.size;
+        size -= run.size;
     }
     return count;
 }

@@ -47,6 +47,8 @@ void driver_tell(const struct sim_driver *driver, const struct sim_note *note, c
                  const struct sim_where *where);
 /* Bytes of one page, and all copies of them that caches hold. */
 void driver_put(struct sim_driver *driver, uint64_t physical, const void *from, size_t size);
+/* The first physical run behind a range; size 0: nothing is mapped there. */
+struct sim_run driver_run(const struct sim_driver *driver, uint64_t address, uint64_t size);
 /* Makes room for one more element of `size` bytes. Returns 0; -ENOMEM. */
 int driver_grow(void *array, size_t *room, size_t count, size_t size);
 

@@ -96,9 +96,9 @@ static void take_from_device(struct sim_core *core, const struct sim_driver *dri
 /* Without an IOMMU the device's addresses are physical. */
 static uint64_t physical_io(const struct sim_driver *driver, uint64_t address, uint64_t size)
 {
-    struct sim_run run;
+    struct sim_run run = driver_run(driver, address, size);
     uint64_t bits = driver->options.address_bits;
-    if (sim_runs(driver, address, size, &run, 1) != 1 || run.size != size)
+    if (run.size != size)
         return SIM_NEVER;
     if (bits < 64 && (run.physical + size - 1) >> bits)
         return SIM_NEVER;
@@ -143,8 +143,7 @@ static void tell_mapped(const struct sim_driver *driver, const struct mapping *m
     if (mapping->io == SIM_NEVER)
         return;
     for (uint64_t at = 0; at < mapping->size;) {
-        struct sim_run run;
-        sim_runs(driver, mapping->virtual + at, mapping->size - at, &run, 1);
+        struct sim_run run = driver_run(driver, mapping->virtual + at, mapping->size - at);
         driver_tell(driver,
                     &(struct sim_note){ .kind = SIM_NOTE_MAP_RUN,
                                         .address = run.physical,

@@ -149,8 +149,8 @@ static void check_shared(struct access *a, struct grain *grain, const struct cop
         return;
     uint64_t at = (address & ~(uint64_t)(GRAIN - 1)) + (unsigned)__builtin_ctzll(others);
     const struct use *theirs = owner_of(a->shadow, at);
-    if (theirs && theirs->mapping == a->use->mapping)
-        return;
+    if (theirs && theirs->mapping == a->use->mapping && !(theirs->mapping->flags & SIM_MAP_SHARED))
+        return; /* it changed what it had given away, and is told of that */
     shadow_tell(a->shadow, SIM_HAZARD_SHARED_LINE, at, (unsigned)__builtin_popcountll(others),
                 a->use, &grain->stored, &a->what);
     grain->told = UINT64_MAX;

@@ -277,6 +277,26 @@ static void a_line_at_the_edge_changed_after_the_device_wrote(void **state)
     PLAY({ .kind = SIM_HAZARD_SHARED_LINE, .code = change_the_neighbour_late, .embedded = true });
 }
 
+/* Indices of the two sides in one line of a ring. */
+static void keep_both_indices_in_a_line(struct sim_core *core, void *argument)
+{
+    struct rig *r = argument;
+    struct scene *s = scene_of(argument);
+    uint64_t io = map(core, r, s->buffer, SIM_BOTH_WAYS, SIM_MAP_SHARED);
+    mover_set(core, MOVER_FLAG, io + (s->right ? 64 : 8), SIM_HERE);
+    mover_set(core, MOVER_COUNT, 0, SIM_HERE);
+    fill(core, s->buffer, 8, SIM_HERE);
+    sim_barrier(core, SIM_BARRIER_FULL, SIM_HERE);
+    mover_set(core, MOVER_GO, 1, SIM_HERE);
+    wait(core);
+    unmap(core, r, io);
+}
+
+static void a_line_that_both_sides_write(void **state)
+{
+    PLAY({ .kind = SIM_HAZARD_SHARED_LINE, .code = keep_both_indices_in_a_line, .embedded = true });
+}
+
 static void invalidate_the_neighbour(struct sim_core *core, void *argument)
 {
     struct scene *s = scene_of(argument);
@@ -645,6 +665,7 @@ int main(void)
         cmocka_unit_test(a_line_at_the_edge_changed_before_the_device_writes),
         cmocka_unit_test(a_line_at_the_edge_changed_after_the_device_wrote),
         cmocka_unit_test(a_line_at_the_edge_whose_changes_are_lost),
+        cmocka_unit_test(a_line_that_both_sides_write),
         cmocka_unit_test(a_doorbell_that_overtakes),
         cmocka_unit_test(a_payload_read_before_its_completion),
         cmocka_unit_test(a_cpu_that_reads_what_the_device_owns),

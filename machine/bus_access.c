@@ -5,6 +5,12 @@
 
 /* ---- notes ---- */
 
+static const char *part_of(const struct sim_request *request)
+{
+    bool exact = request->origin && request->origin->part;
+    return exact ? request->origin->part : request->master->name;
+}
+
 static void note(const struct sim_bus *bus, enum sim_note_kind kind,
                  const struct sim_request *request, uint64_t address, uint32_t size, uint64_t value)
 {
@@ -12,7 +18,7 @@ static void note(const struct sim_bus *bus, enum sim_note_kind kind,
         return;
     sim_note(bus->kernel, &(struct sim_note){ .kind = kind,
                                               .time = sim_now(bus->kernel),
-                                              .part = request->master->name,
+                                              .part = part_of(request),
                                               .address = address,
                                               .size = size,
                                               .value = value,

@@ -177,13 +177,14 @@ void channel_kick(struct channel *ch)
     engine_kick(ch->controller);
 }
 
-void channel_note(const struct channel *ch, enum sim_note_kind kind)
+void channel_note(const struct channel *ch, enum sim_note_kind kind, uint64_t number)
 {
     const struct sim_controller *c = ch->controller;
     if (sim_watchers(c->kernel))
         sim_note(c->kernel, &(struct sim_note){ .kind = kind,
                                                 .time = sim_now(c->kernel),
                                                 .part = ch->name,
+                                                .value = number,
                                                 .device = c->master->device });
 }
 

@@ -177,6 +177,7 @@ static void access_memory(struct chunk *chunk, const struct side *side, uint64_t
     struct sim_request *request = &chunk->out.request;
     uint32_t half = chunk->of_device ? PAGE : (uint32_t)ch->controller->params.request;
     chunk->origin.number = chunk->job->number;
+    chunk->origin.part = ch->name;
     chunk->origin.key = side->key;
     request->address = at;
     request->size = chunk->size;

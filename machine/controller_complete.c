@@ -192,11 +192,13 @@ void complete_init(struct channel *ch)
     sim_event_init(&ch->seen_event, seen_due);
     ch->seen_reader.done = seen_read;
     ch->seen_reader.origin.what = "seen";
+    ch->seen_reader.origin.part = ch->name;
     for (unsigned i = 0; i < COMPLETION_WRITES; i++) {
         struct completion_write *w = &ch->writes[i];
         w->channel = ch;
         w->out.landed = completion_landed;
         w->origin.what = "completion";
+        w->origin.part = ch->name;
         w->out.request.origin = &w->origin;
     }
 }

@@ -78,6 +78,7 @@ void job_launch(struct job *job)
     struct channel *ch = job->channel;
     begin_sum(job);
     job->begun = sim_now(ch->controller->kernel);
+    channel_note(ch, SIM_NOTE_BEGIN, job->number);
     job->txn->jobs++;
     job->txn->serial |= job->serial;
     ch->jobs++;
@@ -120,6 +121,7 @@ static void job_end(struct job *job)
     ch->jobs--;
     ch->stream_jobs -= job->stream;
     channel_span(ch, names[job->opcode], job->begun, &origin);
+    channel_note(ch, SIM_NOTE_END, job->number);
     job_give(job);
     if (ch->block)
         block_end(ch);

@@ -326,11 +326,15 @@ void fetch_init(struct channel *ch)
     sim_event_init(&ch->look, look_due);
     ch->tail_reader.done = tail_read;
     ch->tail_reader.origin.what = "tail";
+    ch->tail_reader.origin.part = ch->name;
     ch->fetcher.done = descriptors_fetched;
     ch->fetcher.origin.what = "fetch";
+    ch->fetcher.origin.part = ch->name;
     ch->shaper.done = shape_fetched;
     ch->shaper.origin.what = "shape";
+    ch->shaper.origin.part = ch->name;
     ch->head_out.landed = head_landed;
     ch->head_origin.what = "head";
+    ch->head_origin.part = ch->name;
     ch->head_out.request.origin = &ch->head_origin;
 }

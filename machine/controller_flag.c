@@ -13,6 +13,7 @@ static void access_flag(struct channel *ch, enum sim_op op)
     struct sim_request *request = &ch->flag_out.request;
     const struct dray_desc *d = &ch->now.desc;
     ch->flag_origin.number = ch->taken - 1;
+    ch->flag_origin.part = ch->name;
     ch->flag_origin.what = d->opcode == DRAY_OP_SIGNAL ? "signal" : "wait";
     ch->flag_origin.key = d->opcode == DRAY_OP_SIGNAL ? d->dst_key.value : d->src_key.value;
     request->address = ch->flag_address;

@@ -243,4 +243,5 @@ void front_init(struct channel *ch)
 {
     ch->shape_reader.done = shape_is_read;
     ch->shape_reader.origin.what = "shape";
+    ch->shape_reader.origin.part = ch->name;
 }

@@ -325,8 +325,8 @@ void channel_post(struct channel *ch, struct posted *out);
 void channel_returned(struct channel *ch);
 void channel_span(const struct channel *ch, const char *what, sim_time begun,
                   const struct sim_origin *origin);
-/* SIM_NOTE_STOP and SIM_NOTE_REST. */
-void channel_note(const struct channel *ch, enum sim_note_kind kind);
+/* SIM_NOTE_BEGIN, END (of a descriptor), STOP, REST. */
+void channel_note(const struct channel *ch, enum sim_note_kind kind, uint64_t number);
 bool channel_idle(const struct channel *ch);
 /* Whether the controller can put these addresses on its port. */
 bool controller_reaches(const struct sim_controller *c, uint64_t address, uint64_t size);

@@ -42,6 +42,7 @@ void region_init(struct channel *ch)
 {
     ch->region_reader.done = entry_read;
     ch->region_reader.origin.what = "region";
+    ch->region_reader.origin.part = ch->name;
     ch->region_fresh = UINT32_MAX;
 }
 

@@ -57,7 +57,7 @@ void channel_stop(struct channel *ch, enum dray_status status)
     }
     if (ch->running && !ch->stopping) {
         ch->stopping = true;
-        channel_note(ch, SIM_NOTE_STOP);
+        channel_note(ch, SIM_NOTE_STOP, 0);
         sim_cancel(ch->controller->kernel, &ch->look);
         sim_cancel(ch->controller->kernel, &ch->seen_event);
         front_drop(ch);
@@ -80,7 +80,7 @@ static void clear_registers(struct channel *ch)
 void channel_settle(struct channel *ch)
 {
     if (ch->stopping)
-        channel_note(ch, SIM_NOTE_REST);
+        channel_note(ch, SIM_NOTE_REST, 0);
     ch->running = ch->stopping = false;
     forget(ch);
     if (ch->resetting)

@@ -198,7 +198,9 @@ void iommu_fault(struct sim_iommu *iommu, const struct iommu_trip *trip)
     if (sim_watchers(iommu->kernel))
         sim_note(iommu->kernel, &(struct sim_note){ .kind = SIM_NOTE_FAULT,
                                                     .time = sim_now(iommu->kernel),
-                                                    .part = request->master->name,
+                                                    .part = request->origin && request->origin->part
+                                                                ? request->origin->part
+                                                                : request->master->name,
                                                     .address = SIM_NEVER, /* it has none */
                                                     .size = request->size,
                                                     .value = request->op == SIM_WRITE,

@@ -45,8 +45,10 @@ enum sim_note_kind {
     SIM_NOTE_MOVE,  /* a page: from `address` to `value`, both physical */
     SIM_NOTE_RAISE, /* interrupt; `value` its number */
     SIM_NOTE_HANDLE,
-    SIM_NOTE_STOP, /* a device's channel is told to stop, and something of it may be under way */
-    SIM_NOTE_REST, /* nothing is any more */
+    SIM_NOTE_BEGIN, /* a descriptor (`value`: its number in its channel) has what it waited for */
+    SIM_NOTE_END,   /* it is done: what it wrote is visible */
+    SIM_NOTE_STOP,  /* a device's channel is told to stop, and something of it may be under way */
+    SIM_NOTE_REST,  /* nothing is any more */
     /* A stretch of time: from `time` - `value` to `time`. For traces. */
     SIM_NOTE_SPAN,
 };

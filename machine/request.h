@@ -80,6 +80,7 @@ struct sim_origin {
     const char *what; /* "descriptor", "fetch", "completion", "load", ... */
     uint64_t number;  /* of the descriptor in its ring, ... */
     uint32_t key;     /* region, 0: none */
+    const char *part; /* who exactly: a channel of the master; NULL: the master */
     const char *file; /* driver code: where; NULL: not from code */
     unsigned line;
 };

@@ -98,7 +98,7 @@ struct shadow_device *shadow_device(struct sim_shadow *shadow, uint32_t number)
 
 /* Strings of notes live as long as the note; these as long as the shadow. The same few come again and
  * again, mostly from the same addresses. */
-static const char *keep(struct sim_shadow *shadow, const char *name)
+const char *shadow_keep(struct sim_shadow *shadow, const char *name)
 {
     if (!name)
         return NULL;
@@ -125,15 +125,16 @@ static const char *keep(struct sim_shadow *shadow, const char *name)
 struct sim_access shadow_access(struct sim_shadow *shadow, const struct sim_note *note,
                                 const char *what)
 {
-    struct sim_access access = { .part = keep(shadow, note->part),
+    struct sim_access access = { .part = shadow_keep(shadow, note->part),
                                  .what = what,
                                  .time = note->time };
     if (!note->origin)
         return access;
     if (!what)
-        access.what = keep(shadow, note->origin->what);
-    access.file = keep(shadow, note->origin->file);
+        access.what = shadow_keep(shadow, note->origin->what);
+    access.file = shadow_keep(shadow, note->origin->file);
     access.line = note->origin->line;
+    access.number = note->origin->number;
     return access;
 }
 
@@ -229,8 +230,8 @@ struct who_waits {
 static void tell_waiting(void *argument, const char *name, const char *reason, sim_time since)
 {
     struct who_waits *who = argument;
-    struct sim_access second = { .part = keep(who->shadow, name),
-                                 .what = keep(who->shadow, reason),
+    struct sim_access second = { .part = shadow_keep(who->shadow, name),
+                                 .what = shadow_keep(who->shadow, reason),
                                  .time = since };
     shadow_tell(who->shadow, SIM_HAZARD_LOST_INTERRUPT, 0, 0, NULL, &who->line->access, &second);
 }
@@ -294,6 +295,10 @@ static void watch(struct sim_watcher *watcher, const struct sim_note *note)
     case SIM_NOTE_HANDLE:
         handled(shadow, note);
         break;
+    case SIM_NOTE_BEGIN:
+    case SIM_NOTE_END:
+        channel_job(shadow, note);
+        break;
     case SIM_NOTE_STOP:
     case SIM_NOTE_REST:
         stopping(shadow, note);
@@ -337,6 +342,7 @@ static void free_page(struct shadow_page *page)
     for (int i = 0; page->grains && i < GRAINS; i++)
         bytes_forget(&page->grains[i]);
     free(page->grains);
+    free(page->touches);
     free(page->uses);
     free(page);
 }
@@ -353,6 +359,7 @@ void sim_shadow_destroy(struct sim_shadow **shadow)
     for (unsigned i = 0; i < s->core_count; i++)
         free(s->cores[i].pending);
     owner_destroy(s);
+    channel_destroy(s);
     for (size_t i = 0; i < s->kept_count; i++)
         free(s->kept[i]);
     free(s->kept);

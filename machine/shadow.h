@@ -41,6 +41,7 @@ struct sim_access {
     const char *part; /* "core0", "controller.1" */
     const char *what; /* "store", "device read", ... */
     sim_time time;
+    uint64_t number;  /* of the descriptor, where a device tells it */
     const char *file; /* NULL: none */
     unsigned line;
 };

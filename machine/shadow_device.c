@@ -191,10 +191,15 @@ void device_note(struct sim_shadow *shadow, const struct sim_note *note)
         return;
     a.use = page ? owner_by_io(page, note->device, note->extra) : NULL;
     bool told = a.use && check_owner(&a);
+    struct touching by = {
+        .job = channel_job_of(shadow, note), .writes = a.write, .use = a.use, .access = &a.what
+    };
     if (!a.write && !told)
         check_buffers(&a);
     for (uint64_t at = note->address, next; at < end; at = next) {
         uint64_t mask = shadow_part(at, end, &next);
+        if (by.job)
+            channel_touch(shadow, at, mask, &by);
         if (a.write)
             write_grain(&a, at, mask, told);
         else if (!told)

@@ -21,6 +21,9 @@ enum {
     WORDS = GRAIN / 8,
     SHADOW_CORES = SIM_SHADOW_CORES,
     SHADOW_DEVICES = 16,
+    SHADOW_CHANNELS = 64,
+    JOBS = 1024, /* a power of two */
+    JOB_CHANNEL = 48,
     NOBODY = 0xff,
     NAMES = 256, /* slots of the cache of names; a power of two */
 };
@@ -44,6 +47,17 @@ struct word {
     uint64_t sequence; /* of the store that cache or memory took last */
     sim_time written;  /* by a device; 0: never */
     uint8_t core;      /* whose store */
+};
+
+/* Which of a grain's bytes a descriptor touched. */
+struct touch {
+    uint64_t mask; /* 0: nobody */
+    uint64_t job;  /* its number in its channel, and above JOB_CHANNEL the channel */
+};
+
+/* By descriptors, last. */
+struct touches {
+    struct touch wrote, looked;
 };
 
 struct grain {
@@ -85,8 +99,9 @@ struct use {
 
 struct shadow_page {
     uint64_t number;
-    struct grain *grains; /* GRAINS of them; NULL: none is needed yet */
-    struct use *uses;     /* oldest first */
+    struct grain *grains;    /* GRAINS of them; NULL: none is needed yet */
+    struct touches *touches; /* likewise */
+    struct use *uses;        /* oldest first */
     uint32_t use_count, use_room;
 };
 
@@ -112,6 +127,15 @@ struct shadow_device {
     uint64_t seen[SHADOW_CORES]; /* the last store of each core that it has read */
 };
 
+/* Descriptors of one channel, the last JOBS of them. */
+struct shadow_channel {
+    const char *name;
+    struct job {
+        uint64_t number;       /* from 1; 0: none */
+        sim_time begun, ended; /* ended: SIM_NEVER as long as it runs */
+    } jobs[JOBS];
+};
+
 struct shadow_line_of_interrupt {
     sim_time raised; /* the oldest that no handler answered; 0: none */
     sim_time last;
@@ -129,6 +153,8 @@ struct sim_shadow {
     unsigned core_count, last_core;
     struct shadow_device devices[SHADOW_DEVICES];
     unsigned device_count;
+    struct shadow_channel *channels[SHADOW_CHANNELS];
+    unsigned channel_count;
     struct shadow_mapping *live, *window, *dead;
     struct shadow_mapping *failed; /* maps that did not succeed */
     struct shadow_line_of_interrupt interrupts[64];
@@ -152,6 +178,8 @@ unsigned shadow_core(struct sim_shadow *shadow, const char *name);
 struct shadow_device *shadow_device(struct sim_shadow *shadow, uint32_t number);
 struct sim_access shadow_access(struct sim_shadow *shadow, const struct sim_note *note,
                                 const char *what);
+/* A copy of a string that lives as long as the shadow. */
+const char *shadow_keep(struct sim_shadow *shadow, const char *name);
 int shadow_grow(void *array, size_t *room, size_t count, size_t size);
 /* Tells of one. `mapping` may be NULL. */
 void shadow_tell(struct sim_shadow *shadow, enum sim_hazard_kind kind, uint64_t address,
@@ -194,6 +222,22 @@ void bytes_register(struct sim_shadow *shadow, const struct sim_note *note);
 void bytes_cache(struct sim_shadow *shadow, const struct sim_note *note);
 void bytes_forget(struct grain *grain);
 struct word *bytes_words(struct grain *grain);
+
+/* ---- shadow_channel.c: descriptors, and what orders them ---- */
+
+void channel_job(struct sim_shadow *shadow, const struct sim_note *note);
+/* The descriptor that an access is part of; 0: of none that is known. */
+uint64_t channel_job_of(struct sim_shadow *shadow, const struct sim_note *note);
+struct touching {
+    uint64_t job;
+    bool writes;
+    const struct use *use;
+    const struct sim_access *access;
+};
+/* Bytes of a grain are touched by a descriptor. */
+void channel_touch(struct sim_shadow *shadow, uint64_t address, uint64_t mask,
+                   const struct touching *by);
+void channel_destroy(struct sim_shadow *shadow);
 
 /* ---- shadow_device.c ---- */
 

@@ -86,7 +86,8 @@ static int print_access(const struct sim_access *access, char *text, size_t size
     const char *part = access->part ? access->part : "-";
     const char *what = access->what ? access->what : "access";
     if (!access->file)
-        return snprintf(text, size, "  %12llu.%03llu ns  %-12s %s\n", ns, ps, part, what);
+        return snprintf(text, size, "  %12llu.%03llu ns  %-12s %s %llu\n", ns, ps, part, what,
+                        (unsigned long long)access->number);
     return snprintf(text, size, "  %12llu.%03llu ns  %-12s %s, at %s:%u\n", ns, ps, part, what,
                     access->file, access->line);
 }

@@ -16,6 +16,7 @@ static enum {
     UNMAP,
     WAIT,
     PIN,
+    ORDER, /* among descriptors */
 } left_out;
 
 #define sim_clean(...)      (left_out == CLEAN ? (void)0 : (sim_clean)(__VA_ARGS__))
@@ -39,7 +40,7 @@ enum {
 struct bench {
     struct sim_machine *machine;
     struct copy_options options;
-    uint64_t src, dst;
+    uint64_t src, dst, third;
 };
 
 static void use(struct sim_core *core, void *argument)
@@ -99,6 +100,7 @@ static size_t find(const struct sim_machine_params *params, uint64_t seed,
                                        .translated = params->iommu.present };
     b.src = sim_alloc(m->driver, SIZE, SIM_CACHED);
     b.dst = sim_alloc(m->driver, SIZE, SIM_CACHED);
+    b.third = sim_alloc(m->driver, SIZE, SIM_CACHED);
     assert_int_equal(sim_core_run(m->cores[0], 0, code, &b), 0);
     if (moves)
         assert_int_equal(sim_core_run(m->cores[1], 0, move_pages, &b), 0);
@@ -210,6 +212,98 @@ static void synchronising_is_needed(void **state)
     assert_true(found);
 }
 
+/* ---- order among descriptors ---- */
+
+/* The second of a transaction writes into what the first writes. */
+static void write_twice(struct sim_core *core, void *argument)
+{
+    struct bench *b = argument;
+    struct copy_driver copy;
+    struct side dst = { .address = b->dst, .direction = SIM_FROM_DEVICE };
+    struct side src = { .address = b->src, .direction = SIM_TO_DEVICE };
+    assert_int_equal(copy_driver_open(&copy, core, &b->options), 0);
+    assert_int_equal(map(&copy, core, &src, SIZE), 0);
+    assert_int_equal(map(&copy, core, &dst, SIZE), 0);
+    for (uint64_t i = 0; i < 2; i++) {
+        struct dray_desc desc;
+        uint64_t slot = RING_AT + copy.tail++ * sizeof(desc);
+        dray_prep_copy(&desc, everything, dst.runs[0].physical + i * 64, everything,
+                       src.runs[0].physical, i ? 64 : SIZE - SIM_PAGE);
+        desc.flags = i ? (left_out == ORDER ? 0 : DRAY_FLAG_FENCE) : DRAY_FLAG_CHAIN;
+        sim_store(core, copy.memory + slot, &desc, sizeof(desc), SIM_HERE);
+        give(&copy, core, slot, sizeof(desc));
+    }
+    ring(&copy, core);
+    while (copy.seen != copy.wanted)
+        sim_wait_interrupt(core, "the copies", SIM_HERE);
+    unmap(&copy, core, &dst, SIZE);
+    unmap(&copy, core, &src, SIZE);
+    copy_driver_close(&copy, core);
+}
+
+static void wait_for(struct copy_driver *copy, struct sim_core *core)
+{
+    while (copy->seen != copy->wanted)
+        sim_wait_interrupt(core, "a channel", SIM_HERE);
+}
+
+/* One channel sends on what the other receives. */
+static void pass_on(struct sim_core *core, void *argument)
+{
+    struct bench *b = argument;
+    struct copy_driver one, two;
+    struct copy_options second = b->options;
+    struct side sides[4] = { { .address = b->src, .direction = SIM_TO_DEVICE },
+                             { .address = b->dst, .direction = SIM_FROM_DEVICE },
+                             { .address = b->dst, .direction = SIM_TO_DEVICE },
+                             { .address = b->third, .direction = SIM_FROM_DEVICE } };
+    second.registers += SIM_CHANNEL_SIZE;
+    second.interrupt = b->machine->core_count; /* of the same core */
+    assert_int_equal(copy_driver_open(&one, core, &b->options), 0);
+    assert_int_equal(copy_driver_open(&two, core, &second), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(map(&one, core, &sides[i], SIZE), 0);
+    build(&one, core, sides[1], sides[0], SIZE);
+    build(&two, core, sides[3], sides[2], SIZE);
+    ring(&one, core);
+    if (left_out != ORDER)
+        wait_for(&one, core);
+    ring(&two, core);
+    wait_for(&one, core);
+    wait_for(&two, core);
+    for (int i = 0; i < 4; i++)
+        unmap(&one, core, &sides[i], SIZE);
+    copy_driver_close(&two, core);
+    copy_driver_close(&one, core);
+}
+
+static void order_is_needed(program *code)
+{
+    static const char *const names[] = { "desktop", "server", "embedded" };
+    for (int i = 0; i < 3; i++) {
+        struct sim_machine_params params;
+        read_params(names[i], &params);
+        left_out = NOTHING;
+        assert_int_equal(find(&params, 1, SIM_HAZARDS, code, false), 0);
+        left_out = ORDER;
+        assert_true(find(&params, 1, SIM_HAZARD_NO_FENCE, code, false));
+        assert_int_equal(find(&params, 1, SIM_HAZARDS, code, false),
+                         find(&params, 1, SIM_HAZARD_NO_FENCE, code, false));
+    }
+}
+
+static void fences_are_needed(void **state)
+{
+    (void)state;
+    order_is_needed(write_twice);
+}
+
+static void channels_need_an_order_of_their_own(void **state)
+{
+    (void)state;
+    order_is_needed(pass_on);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +314,8 @@ int main(void)
         cmocka_unit_test(waiting_is_needed),
         cmocka_unit_test(pins_are_needed),
         cmocka_unit_test(synchronising_is_needed),
+        cmocka_unit_test(fences_are_needed),
+        cmocka_unit_test(channels_need_an_order_of_their_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,8 +57,9 @@ static const struct {
                                          "an interrupt came twice for one cause",
                                          "giving back what was seen in the handler" },
     [SIM_HAZARD_NO_FENCE] = { "no-fence",
-                              "two channels touched the same bytes in no order, one writing",
-                              "a FENCE, or SIGNAL and WAIT between the channels" },
+                              "two descriptors touched the same bytes in no order, one writing",
+                              "a FENCE between them, or SIGNAL and WAIT where they are of two "
+                              "channels" },
     [SIM_HAZARD_COHERENCE] = { "coherence",
                                "the system's view of snooping is not what the hardware does",
                                "the right value of system.snooped" },

@@ -13,10 +13,11 @@ enum {
 
 /* What a driver of this file works with. */
 struct scene {
-    bool right;      /* the twin */
-    uint64_t buffer; /* of SIZE bytes, at a page's beginning */
-    uint64_t other;  /* likewise */
-    uint64_t flag;   /* a line of its own */
+    bool right;        /* the twin */
+    uint64_t buffer;   /* of SIZE bytes, at a page's beginning */
+    uint64_t other;    /* likewise */
+    uint64_t flag;     /* a line of its own */
+    uint64_t gathered; /* write-combining */
 };
 
 typedef void driver(struct sim_core *core, void *argument);
@@ -97,6 +98,7 @@ static void set_up(struct rig *r, const struct play *play, struct scene *scene, 
     scene->buffer = sim_alloc(r->driver, SIM_PAGE, SIM_CACHED);
     scene->other = sim_alloc(r->driver, SIM_PAGE, SIM_CACHED);
     scene->flag = sim_alloc(r->driver, 64, SIM_CACHED);
+    scene->gathered = sim_alloc(r->driver, 4096, SIM_WRITE_COMBINING);
 }
 
 static void show(const struct sim_shadow *shadow)
@@ -337,6 +339,27 @@ static void a_doorbell_that_overtakes(void **state)
            .sometimes = true });
 }
 
+/* Half a line gathers for ever, also on a core that keeps stores in order. */
+static void ring_before_stores_are_gathered(struct sim_core *core, void *argument)
+{
+    struct rig *r = argument;
+    struct scene *s = scene_of(argument);
+    uint64_t io = map(core, r, s->gathered, SIM_TO_DEVICE, SIM_MAP_SHARED);
+    mover_set(core, MOVER_FROM, io, SIM_HERE);
+    mover_set(core, MOVER_COUNT, 32, SIM_HERE);
+    fill(core, s->gathered, 32, SIM_HERE);
+    if (s->right)
+        sim_barrier(core, SIM_BARRIER_STORE, SIM_HERE);
+    mover_set(core, MOVER_GO, 1, SIM_HERE);
+    wait(core);
+    unmap(core, r, io);
+}
+
+static void a_doorbell_before_gathered_stores(void **state)
+{
+    PLAY({ .kind = SIM_HAZARD_NO_BARRIER, .code = ring_before_stores_are_gathered });
+}
+
 static void look_early(struct sim_core *core, void *argument)
 {
     struct rig *r = argument;
@@ -386,6 +409,31 @@ static void a_cpu_that_reads_what_the_device_owns(void **state)
 {
     PLAY({ .kind = SIM_HAZARD_CPU_READ, .code = read_while_it_writes });
     PLAY({ .kind = SIM_HAZARD_CPU_READ, .code = read_while_it_writes, .embedded = true });
+}
+
+static void read_what_was_not_synced(struct sim_core *core, void *argument)
+{
+    struct rig *r = argument;
+    struct scene *s = scene_of(argument);
+    uint64_t io = map(core, r, s->buffer, SIM_FROM_DEVICE, 0);
+    go(core, SIM_NEVER, io, SIZE, 1, SIM_HERE);
+    wait(core);
+    /* Piece by piece, out of order; and a piece in the middle is given back. */
+    sim_dma_sync_for_cpu(core, r->driver, io, 512, 256, SIM_HERE);
+    sim_dma_sync_for_cpu(core, r->driver, io, 0, 256, SIM_HERE);
+    sim_dma_sync_for_cpu(core, r->driver, io, 256, 256, SIM_HERE);
+    read_all(core, s->buffer, 768, SIM_HERE);
+    sim_dma_sync_for_device(core, r->driver, io, 128, 64, SIM_HERE);
+    read_all(core, s->buffer, 128, SIM_HERE);
+    read_all(core, s->buffer + 192, 576, SIM_HERE);
+    read_all(core, s->buffer + (s->right ? 64 : 128), 64, SIM_HERE);
+    unmap(core, r, io);
+}
+
+static void a_cpu_that_reads_beside_what_was_synced(void **state)
+{
+    PLAY({ .kind = SIM_HAZARD_CPU_READ, .code = read_what_was_not_synced });
+    PLAY({ .kind = SIM_HAZARD_CPU_READ, .code = read_what_was_not_synced, .embedded = true });
 }
 
 static void write_while_it_reads(struct sim_core *core, void *argument)
@@ -519,6 +567,22 @@ static void a_device_that_runs_past_the_end(void **state)
 {
     PLAY({ .kind = SIM_HAZARD_PAST_END, .code = too_far });
     PLAY({ .kind = SIM_HAZARD_PAST_END, .code = too_far, .no_iommu = true });
+}
+
+static void into_the_next_page(struct sim_core *core, void *argument)
+{
+    struct rig *r = argument;
+    struct scene *s = scene_of(argument);
+    uint64_t at = s->buffer + SIM_PAGE - SIZE;
+    uint64_t io = map(core, r, at, SIM_FROM_DEVICE, 0);
+    go(core, SIM_NEVER, io, s->right ? SIZE : SIZE + 8, 1, SIM_HERE);
+    wait(core);
+    unmap(core, r, io);
+}
+
+static void a_device_that_runs_into_the_next_page(void **state)
+{
+    PLAY({ .kind = SIM_HAZARD_PAST_END, .code = into_the_next_page });
 }
 
 static void forget_to_unmap(struct sim_core *core, void *argument)
@@ -667,8 +731,10 @@ int main(void)
         cmocka_unit_test(a_line_at_the_edge_whose_changes_are_lost),
         cmocka_unit_test(a_line_that_both_sides_write),
         cmocka_unit_test(a_doorbell_that_overtakes),
+        cmocka_unit_test(a_doorbell_before_gathered_stores),
         cmocka_unit_test(a_payload_read_before_its_completion),
         cmocka_unit_test(a_cpu_that_reads_what_the_device_owns),
+        cmocka_unit_test(a_cpu_that_reads_beside_what_was_synced),
         cmocka_unit_test(a_cpu_that_changes_what_the_device_owns),
         cmocka_unit_test(a_device_that_changes_what_was_checked),
         cmocka_unit_test(a_device_that_comes_after_unmap),
@@ -676,6 +742,7 @@ int main(void)
         cmocka_unit_test(a_buffer_freed_while_mapped),
         cmocka_unit_test(a_mapping_of_the_wrong_direction),
         cmocka_unit_test(a_device_that_runs_past_the_end),
+        cmocka_unit_test(a_device_that_runs_into_the_next_page),
         cmocka_unit_test(a_mapping_left_at_the_end),
         cmocka_unit_test(a_failed_map_that_is_used),
         cmocka_unit_test(a_page_moved_under_the_device),

@@ -239,7 +239,108 @@ static void a_payload_read_before_its_completion(void **state)
     PLAY({ .kind = SIM_HAZARD_EARLY_PAYLOAD, .code = look_early, .weak = true, .sometimes = true });
 }
 
+/* ---- what is no mistake ---- */
+
+#define QUIET(...)                                    \
+    do {                                              \
+        static const struct play p = __VA_ARGS__;     \
+        (void)state;                                  \
+        for (uint64_t seed = 0; seed < 5; seed++)     \
+            assert_int_equal(run(&p, true, seed), 0); \
+    } while (0)
+
+/* The device reads a word again and again while the core changes it, and is told of nothing. */
+static void change_what_it_looks_at(struct sim_core *core, void *argument)
+{
+    struct rig *r = argument;
+    struct scene *s = scene_of(argument);
+    uint64_t io = map(core, r, s->buffer, SIM_TO_DEVICE, SIM_MAP_SHARED);
+    go(core, io, SIM_NEVER, 8, 200, SIM_HERE);
+    sim_compute(core, 10000);
+    for (uint64_t i = 0; i < 100; i++) {
+        sim_store(core, s->buffer, &i, 8, SIM_HERE);
+        sim_compute(core, i * 3);
+    }
+    wait(core);
+    unmap(core, r, io);
+}
+
+static void a_device_that_looks_too_early(void **state)
+{
+    QUIET({ .code = change_what_it_looks_at, .weak = true });
+    QUIET({ .code = change_what_it_looks_at, .embedded = true });
+}
+
+/* The core looks at its old copy of a flag until it thinks of invalidating it. */
+static void look_at_an_old_flag(struct sim_core *core, void *argument)
+{
+    struct rig *r = argument;
+    struct scene *s = scene_of(argument);
+    uint64_t done =
+        sim_dma_map(core, r->driver, s->flag, 64, SIM_BOTH_WAYS, SIM_MAP_SHARED, SIM_HERE);
+    sim_observe(core, s->flag, 4, SIM_HERE);
+    r->mover.silent = true;
+    mover_set(core, MOVER_FLAG, done, SIM_HERE);
+    mover_set(core, MOVER_COUNT, 0, SIM_HERE);
+    mover_set(core, MOVER_GO, 1, SIM_HERE);
+    for (int i = 0; i < 20; i++) {
+        sim_compute(core, 1000);
+        assert_int_equal(sim_observe(core, s->flag, 4, SIM_HERE), 0);
+    }
+    sim_invalidate(core, s->flag, 64, SIM_HERE);
+    assert_int_equal(sim_observe(core, s->flag, 4, SIM_HERE), 1);
+    unmap(core, r, done);
+}
+
+static void a_core_that_looks_too_late(void **state)
+{
+    QUIET({ .code = look_at_an_old_flag, .embedded = true });
+}
+
+/* What is overwritten need not be invalidated. */
+static void overwrite_old_copies(struct sim_core *core, void *argument)
+{
+    struct rig *r = argument;
+    struct scene *s = scene_of(argument);
+    read_all(core, s->buffer, SIZE, SIM_HERE);
+    uint64_t io = map(core, r, s->buffer, SIM_FROM_DEVICE, SIM_MAP_RAW);
+    go(core, SIM_NEVER, io, SIZE, 1, SIM_HERE);
+    wait(core);
+    unmap(core, r, io);
+    fill(core, s->buffer, SIZE, SIM_HERE);
+    read_all(core, s->buffer, SIZE, SIM_HERE);
+}
+
+static void old_bytes_that_are_overwritten(void **state)
+{
+    QUIET({ .code = overwrite_old_copies, .embedded = true });
+}
+
 /* ---- what a report says ---- */
+
+static void send_wrongly_twice(struct sim_core *core, void *argument)
+{
+    struct rig *r = argument;
+    struct scene *s = scene_of(argument);
+    for (int i = 0; i < 2; i++) {
+        if (i)
+            fill(core, s->buffer, SIZE, SIM_HERE);
+        else
+            fill(core, s->buffer, SIZE, SIM_HERE);
+        sim_barrier(core, SIM_BARRIER_FULL, SIM_HERE);
+        uint64_t io = map(core, r, s->buffer, SIM_TO_DEVICE, SIM_MAP_RAW);
+        go(core, io, SIM_NEVER, SIZE, 1, SIM_HERE);
+        wait(core);
+        unmap(core, r, io);
+    }
+}
+
+static void the_same_mistake_at_two_places_is_told_twice(void **state)
+{
+    struct play p = { .kind = SIM_HAZARD_NO_CLEAN, .code = send_wrongly_twice, .embedded = true };
+    (void)state;
+    assert_int_equal(run(&p, false, 0), 2);
+}
 
 static void a_report_names_places_and_the_missing_call(void **state)
 {
@@ -298,6 +399,10 @@ int main(void)
         cmocka_unit_test(a_doorbell_that_overtakes),
         cmocka_unit_test(a_doorbell_before_gathered_stores),
         cmocka_unit_test(a_payload_read_before_its_completion),
+        cmocka_unit_test(a_device_that_looks_too_early),
+        cmocka_unit_test(a_core_that_looks_too_late),
+        cmocka_unit_test(old_bytes_that_are_overwritten),
+        cmocka_unit_test(the_same_mistake_at_two_places_is_told_twice),
         cmocka_unit_test(a_report_names_places_and_the_missing_call),
         cmocka_unit_test(every_kind_has_a_name_and_an_answer),
     };

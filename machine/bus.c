@@ -160,6 +160,16 @@ static void add_span(struct sim_bus *bus, const struct sim_request *request, uin
     sim_at(bus->kernel, &bus->span_end, span->time);
 }
 
+static void note_queue(const struct sim_bus *bus)
+{
+    if (sim_watchers(bus->kernel))
+        sim_note(bus->kernel, &(struct sim_note){ .kind = SIM_NOTE_COUNT,
+                                                  .time = sim_now(bus->kernel),
+                                                  .part = "bus",
+                                                  .value = bus->requests - bus->served,
+                                                  .text = "requests waiting" });
+}
+
 /* ---- turns ---- */
 
 static void finish(struct sim_event *event)
@@ -215,6 +225,8 @@ static void grant(struct sim_bus *bus, unsigned number)
     }
     port->stats.requests++;
     remove_first(bus, number);
+    bus->served++;
+    note_queue(bus);
     sim_event_init(&request->event, finish);
     sim_at(bus->kernel, &request->event, port->answer);
     if (request->granted && request->status == SIM_OK)
@@ -271,6 +283,7 @@ static void submit(struct sim_target *target, struct sim_request *request)
         port->first = request;
     port->last = request;
     bus->waiting |= 1ull << number;
+    note_queue(bus);
     /* Not at once even if the bus is free: all who ask at this moment take part. */
     schedule_turn(bus);
 }

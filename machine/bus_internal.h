@@ -36,6 +36,7 @@ struct sim_bus {
     uint64_t waiting;  /* masters with requests, by number */
     unsigned granted;  /* master of the last grant */
     uint64_t requests; /* submitted so far */
+    uint64_t served;   /* and granted to the end */
     unsigned count;    /* of masters */
     struct bus_port ports[SIM_BUS_MASTERS];
     /* Kept while somebody watches: grants of one master without a gap are one span. */

@@ -188,7 +188,7 @@ void channel_note(const struct channel *ch, enum sim_note_kind kind, uint64_t nu
                                                 .device = c->master->device });
 }
 
-void channel_span(const struct channel *ch, const char *what, sim_time begun,
+void channel_span(const struct channel *ch, const char *what, sim_time begun, uint64_t bytes,
                   const struct sim_origin *origin)
 {
     const struct sim_kernel *kernel = ch->controller->kernel;
@@ -197,6 +197,7 @@ void channel_span(const struct channel *ch, const char *what, sim_time begun,
     sim_note(kernel, &(struct sim_note){ .kind = SIM_NOTE_SPAN,
                                          .time = sim_now(kernel),
                                          .part = ch->name,
+                                         .size = bytes,
                                          .value = sim_now(kernel) - begun,
                                          .text = what,
                                          .origin = origin });

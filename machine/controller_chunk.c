@@ -314,6 +314,7 @@ static void read_arrived(struct sim_request *request)
 static void chunk_written(struct chunk *chunk, uint32_t moved)
 {
     struct job *job = chunk->job;
+    job->moved += moved;
     job->txn->moved += moved;
     job->channel->stats.moved += moved;
     chunk_end(chunk);

@@ -120,7 +120,7 @@ static void job_end(struct job *job)
         txn->serial = false;
     ch->jobs--;
     ch->stream_jobs -= job->stream;
-    channel_span(ch, names[job->opcode], job->begun, &origin);
+    channel_span(ch, names[job->opcode], job->begun, job->moved, &origin);
     channel_note(ch, SIM_NOTE_END, job->number);
     job_give(job);
     if (ch->block)

@@ -166,7 +166,7 @@ static bool has_own_shape(const struct held *held)
 static void fetched(struct channel *ch)
 {
     uint32_t n = ch->fetching;
-    channel_span(ch, "fetch", ch->fetch_begun, &ch->fetcher.origin);
+    channel_span(ch, "fetch", ch->fetch_begun, n * sizeof(struct dray_desc), &ch->fetcher.origin);
     ch->fetching = 0;
     if (ch->fetching_link) {
         ch->link_held.count += n;

@@ -141,7 +141,7 @@ static void waited(struct channel *ch, enum sim_status status)
         sim_at(kernel, &ch->flag_event, least(until, again));
         return;
     }
-    channel_span(ch, "wait", ch->wait_begun, &ch->flag_origin);
+    channel_span(ch, "wait", ch->wait_begun, 0, &ch->flag_origin);
     if (status != SIM_OK)
         fail(ch, DRAY_STATUS_IO, DRAY_ACCESS_READ, FAULT_ERRNO);
     else if (holds)

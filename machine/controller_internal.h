@@ -153,7 +153,7 @@ struct job {
     bool stream;
     bool failed, used;
     bool listed; /* among those that issue */
-    uint64_t length, issued;
+    uint64_t length, issued, moved;
     uint64_t equal; /* COMPARE: the first difference so far */
     uint32_t pattern_size;
     uint8_t pattern[16];
@@ -323,7 +323,7 @@ void channel_submit(struct channel *ch, struct sim_request *request);
 void channel_post(struct channel *ch, struct posted *out);
 /* To be called first in each `done` and `landed`. */
 void channel_returned(struct channel *ch);
-void channel_span(const struct channel *ch, const char *what, sim_time begun,
+void channel_span(const struct channel *ch, const char *what, sim_time begun, uint64_t bytes,
                   const struct sim_origin *origin);
 /* SIM_NOTE_BEGIN, END (of a descriptor), STOP, REST. */
 void channel_note(const struct channel *ch, enum sim_note_kind kind, uint64_t number);

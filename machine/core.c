@@ -81,6 +81,13 @@ static void note_span(const struct sim_core *core, const char *text, sim_time si
                                                .text = text });
 }
 
+/* Between waits and handlers, so that no span of a core's begins inside another but `program`. */
+static void note_work(struct sim_core *core)
+{
+    if (sim_now(core->kernel) > core->noted)
+        note_span(core, "working", core->noted);
+}
+
 /* The moment at which the cache's bytes moved. */
 static void moved(struct sim_cache_listener *listener, bool write, uint64_t address, uint32_t size,
                   enum sim_level level, const struct sim_origin *origin)
@@ -183,7 +190,7 @@ static sim_time working(const struct sim_core *core)
 static void run_program(void *argument)
 {
     struct sim_core *core = argument;
-    core->began = sim_now(core->kernel);
+    core->began = core->noted = sim_now(core->kernel);
     early_order(core);
     if (!setjmp(core->fault_exit))
         core->code(core, core->argument);
@@ -191,6 +198,7 @@ static void run_program(void *argument)
     /* What it stored is seen all the same. */
     buffer_wait_empty(core);
     combining_flush(core);
+    note_work(core);
     note_span(core, "program", core->began);
     core->stats.working += working(core);
     core->busy = false;
@@ -271,8 +279,10 @@ static void handle(struct sim_core *core, unsigned number)
     core->stats.interrupts++;
     core_note(core, SIM_NOTE_HANDLE, 0, 0, number, NULL);
     sim_time since = sim_now(core->kernel);
+    note_work(core);
     core->handlers[number].run(core, number, core->handlers[number].argument);
     note_span(core, "handler", since);
+    core->noted = sim_now(core->kernel);
     early_order(core);
     core->has_handled = true;
 }
@@ -291,10 +301,12 @@ void sim_wait_interrupt(struct sim_core *core, const char *reason, const struct 
     core_enter(core);
     while (!core->has_handled) {
         sim_time since = sim_now(core->kernel);
+        note_work(core);
         core_leave_alone(core);
         core->interruptible = true;
         sim_block(core->kernel, reason);
         core->interruptible = false;
+        core->noted = sim_now(core->kernel);
         core->waited += sim_now(core->kernel) - since;
         note_span(core, reason, since);
         core_enter(core);

@@ -157,6 +157,7 @@ struct sim_core {
 
     struct sim_core_stats stats;
     sim_time began, waited; /* of the present program; waited: for interrupts */
+    sim_time noted;         /* up to when its time is told of in spans */
 };
 
 /* ---- core.c ---- */

@@ -51,6 +51,9 @@ enum sim_note_kind {
     SIM_NOTE_REST,  /* nothing is any more */
     /* A stretch of time: from `time` - `value` to `time`. For traces. */
     SIM_NOTE_SPAN,
+    SIM_NOTE_COUNT, /* of `text` there are `value` from now on; a part has one such count. For traces. */
+    SIM_NOTE_HAZARD, /* the shadow state found one: `value` its kind, `text` its name, `origin` the
+                        access that made it certain */
 };
 
 /* Where the bytes of a load came from. */
@@ -73,7 +76,7 @@ struct sim_note {
     uint64_t value;
     uint64_t extra;
     uint32_t device;                 /* whose access or mapping; 0: none */
-    const char *text;                /* SPAN: what it was; FAULT of an IOMMU: why */
+    const char *text;                /* SPAN, COUNT, HAZARD: what; FAULT of an IOMMU: why */
     const struct sim_origin *origin; /* may be NULL; valid during the call */
 };
 

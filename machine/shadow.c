@@ -160,6 +160,21 @@ static bool same_place(const struct sim_access *a, const struct sim_access *b)
     return a->part == b->part && a->what == b->what && a->file == b->file && a->line == b->line;
 }
 
+/* Each time, also where it is only counted below. */
+static void note_hazard(const struct sim_shadow *shadow, enum sim_hazard_kind kind,
+                        uint64_t address, uint64_t size, const struct sim_access *access)
+{
+    struct sim_origin origin = { .what = access->what, .file = access->file, .line = access->line };
+    sim_note(shadow->kernel, &(struct sim_note){ .kind = SIM_NOTE_HAZARD,
+                                                 .time = sim_now(shadow->kernel),
+                                                 .part = access->part ? access->part : "system",
+                                                 .address = address,
+                                                 .size = size,
+                                                 .value = kind,
+                                                 .text = sim_hazard_name(kind),
+                                                 .origin = &origin });
+}
+
 void shadow_tell(struct sim_shadow *shadow, enum sim_hazard_kind kind, uint64_t address,
                  uint64_t size, const struct use *use, const struct sim_access *first,
                  const struct sim_access *second)
@@ -167,6 +182,7 @@ void shadow_tell(struct sim_shadow *shadow, enum sim_hazard_kind kind, uint64_t 
     const struct shadow_mapping *mapping = use ? use->mapping : NULL;
     if (mapping && mapping->mismatch && kind != SIM_HAZARD_COHERENCE)
         return;
+    note_hazard(shadow, kind, address, size, second);
     for (size_t i = 0; i < shadow->hazard_count; i++) {
         struct sim_hazard *h = &shadow->hazards[i];
         if (h->kind == kind && same_place(&h->first, first) && same_place(&h->second, second)) {
@@ -306,6 +322,8 @@ static void watch(struct sim_watcher *watcher, const struct sim_note *note)
     case SIM_NOTE_BARRIER:
     case SIM_NOTE_MMIO_READ:
     case SIM_NOTE_SPAN:
+    case SIM_NOTE_COUNT:
+    case SIM_NOTE_HAZARD:
         break;
     default:
         owner_note(shadow, note);

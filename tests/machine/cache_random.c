@@ -233,7 +233,7 @@ static void watch(struct sim_watcher *watcher, const struct sim_note *note)
     mix(w, note->address);
     mix(w, note->size);
     mix(w, note->value);
-    if (note->kind == SIM_NOTE_SPAN)
+    if (note->kind == SIM_NOTE_SPAN || note->kind == SIM_NOTE_COUNT)
         return;
     if (!strcmp(note->part, "device"))
         note_of_device(w, note);

@@ -63,12 +63,12 @@ static inline struct sim_cache_params rig_caches(bool coherent)
     return p;
 }
 
-/* Notes of caches and devices; spans are left out. */
+/* Notes of caches and devices; spans and counts are left out. */
 static inline void rig_note(struct sim_watcher *watcher, const struct sim_note *note)
 {
     struct rig *rig = SIM_OWNER(watcher, struct rig, watcher);
 
-    if (note->kind == SIM_NOTE_SPAN)
+    if (note->kind == SIM_NOTE_SPAN || note->kind == SIM_NOTE_COUNT)
         return;
     if (rig->note_count < RIG_NOTES)
         rig->notes[rig->note_count] = *note;

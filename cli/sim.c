@@ -29,6 +29,9 @@ static void print_help(FILE *out)
         "      --sweep PART.PARAM=A:B:N\n"
         "                         N values from A to B, a run and a line for each\n"
         "      --seed NUMBER      of what is random in the machine (default: 0)\n"
+        "      --trace FILE       write what happened when, for Perfetto (ui.perfetto.dev) or "
+        "Chrome;\n"
+        "                         of one program, without --sweep\n"
         "      --beside-host      also run it here, and print both times\n"
         "  -C, --directory DIR    where relative file names begin (default: the program's\n"
         "                         directory)\n"
@@ -47,6 +50,7 @@ struct sim_options {
     const char *sweep;
     unsigned sweep_step;
     uint64_t seed;
+    const char *trace;
     bool json, beside_host;
 };
 
@@ -72,7 +76,8 @@ static int run_once(struct dray_program *program, const char *directory,
                                             .settings = options->settings,
                                             .sweep = options->sweep,
                                             .sweep_step = options->sweep_step,
-                                            .seed = options->seed };
+                                            .seed = options->seed,
+                                            .trace = options->trace };
     char why[512], safe[600];
     *outcome = (struct outcome){ 0 };
     int error = dray_machine_create(&outcome->machine, &machine, why, sizeof(why));
@@ -109,6 +114,18 @@ static void print_outcome(const struct outcome *outcome, bool json)
         printf("\n%s", dray_report_text(outcome->report));
 }
 
+static int end_trace(const struct outcome *outcome, const struct sim_options *options)
+{
+    char safe[600];
+    int error = dray_machine_trace_end(outcome->machine);
+    if (!error)
+        return CLI_OK;
+    fprintf(stderr, "dray sim: the trace %s is not whole: %s\n",
+            dray_escape(safe, sizeof(safe), options->trace, strlen(options->trace)),
+            strerror(-error));
+    return CLI_FAILED;
+}
+
 /* The time that the same program takes here. */
 static int print_host(struct dray_program *program, const char *directory)
 {
@@ -129,6 +146,8 @@ static int simulate(struct dray_program *program, const char *directory,
     if (status == CLI_OK) {
         status = judge(&outcome);
         print_outcome(&outcome, options->json);
+        int trace = end_trace(&outcome, options);
+        status = trace > status ? trace : status;
     }
     outcome_free(&outcome);
     if (options->beside_host && !options->json) {
@@ -221,6 +240,9 @@ static int take_option(struct sim_options *options, int option, char **argv)
         return parse_seed(&options->seed, optarg)
                    ? CLI_OK
                    : cli_usage("sim", "\"%s\" is no seed: a whole number below 2^64", optarg);
+    case 't':
+        options->trace = optarg;
+        return CLI_OK;
     case 'w':
         options->sweep = optarg;
         return CLI_OK;
@@ -236,6 +258,7 @@ int cli_sim(int argc, char **argv)
         { "set", required_argument, NULL, 's' },
         { "sweep", required_argument, NULL, 'w' },
         { "seed", required_argument, NULL, 'd' },
+        { "trace", required_argument, NULL, 't' },
         { "beside-host", no_argument, NULL, 'b' },
         { "directory", required_argument, NULL, 'C' },
         { "json", no_argument, NULL, 'j' },
@@ -255,6 +278,8 @@ int cli_sim(int argc, char **argv)
     }
     if (optind == argc)
         return cli_usage("sim", "which program?");
+    if (options.trace && (options.sweep || argc - optind > 1))
+        return cli_usage("sim", "--trace: of one run, please: one program, and no --sweep");
     for (int i = optind; i < argc; i++) {
         int status = sim_one(argv[i], &options);
         worst = status > worst ? status : worst;

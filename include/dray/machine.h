@@ -27,10 +27,14 @@ struct dray_machine_options {
     unsigned sweep_step;
     uint64_t seed;   /* of what is random in it */
     bool no_hazards; /* nobody watches: faster */
+    /* A file that the trace is written to while the machine runs: JSON that Perfetto and Chrome show.
+     * It is made, or emptied. NULL: none. */
+    const char *trace;
 };
 
 /* Returns 0; -EINVAL and in `why` where and what is wrong with the file or a setting; -ENOENT (no such
- * preset or file, in `why`); -ERANGE (a sweep has no such step); -ENOMEM. Destroy it after the engines that use it. */
+ * preset or file, in `why`); -ERANGE (a sweep has no such step); -EIO (the trace's file cannot be
+ * made, in `why`); -ENOMEM. Destroy it after the engines that use it. */
 DRAY_API int dray_machine_create(struct dray_machine **machine,
                                  const struct dray_machine_options *options, char *why,
                                  size_t why_size);
@@ -38,6 +42,12 @@ DRAY_API void dray_machine_destroy(struct dray_machine **machine);
 
 /* The value that a sweep gave, with its unit; "" where there is none. */
 DRAY_API const char *dray_machine_swept(const struct dray_machine *machine);
+
+/* Ends the trace, after the engines that use the machine are closed; without this, destroying the
+ * machine ends it, and nobody hears whether all of it was written. Returns 0, also where there is no
+ * trace; -errno of the first thing that went wrong (-ENOSPC: the disk is full): the file is not
+ * whole then. */
+DRAY_API int dray_machine_trace_end(struct dray_machine *machine);
 
 /* Picoseconds since it was switched on. */
 DRAY_API uint64_t dray_machine_time_ps(const struct dray_machine *machine);

@@ -2,6 +2,7 @@
 #include "dray/dray.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "test.h"
 
@@ -33,8 +34,25 @@ static void what_is_wrong_is_said(void **state)
     options.sweep = "controller.reads=1:4:4";
     options.sweep_step = 4;
     refused(&options, -ERANGE, "");
+    options.sweep = NULL;
+    options.trace = "/nonexistent/t.json";
+    refused(&options, -EIO, "/nonexistent/t.json: No such file or directory");
     options.size = 3;
     refused(&options, -EINVAL, "size");
+}
+
+static void a_trace_that_is_not_whole_is_told(void **state)
+{
+    (void)state;
+    struct dray_machine *machine;
+    struct dray_machine_options options = { .size = sizeof(options), .trace = "/dev/full" };
+    char why[512];
+    if (access(options.trace, W_OK))
+        skip();
+    assert_int_equal(dray_machine_create(&machine, &options, why, sizeof(why)), 0);
+    assert_int_equal(dray_machine_trace_end(machine), -ENOSPC);
+    assert_int_equal(dray_machine_trace_end(machine), 0); /* there is none any more */
+    dray_machine_destroy(&machine);
 }
 
 struct bench {
@@ -172,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(a_trace_that_is_not_whole_is_told),
         cmocka_unit_test(the_same_run_takes_the_same_time),
         cmocka_unit_test(settings_matter),
         cmocka_unit_test(channels_run_out_and_come_back),

@@ -305,6 +305,7 @@ static void finish_one(struct sim_core *core, struct model_channel *ch,
     record->status = c->status;
     record->moved = c->moved;
     record->done = sim_now(m->sim->kernel);
+    model_trace_record(m, index);
 }
 
 static bool reap(struct sim_core *core, struct model_channel *ch)

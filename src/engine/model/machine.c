@@ -33,6 +33,15 @@ static void set_handlers(struct dray_machine *m)
     }
 }
 
+static int make_trace(struct dray_machine *m, const char *path, char *why, size_t why_size)
+{
+    int error = sim_trace_create(&m->trace, m->sim->kernel, path);
+    if (!error || error == -ENOMEM)
+        return error;
+    snprintf(why, why_size, "the trace %s: %s", path, strerror(-error));
+    return -EIO;
+}
+
 int dray_machine_create(struct dray_machine **machine, const struct dray_machine_options *options,
                         char *why, size_t why_size)
 {
@@ -60,6 +69,8 @@ int dray_machine_create(struct dray_machine **machine, const struct dray_machine
         error = make_table(m);
     if (!error && !(m->window = dray_window_create(m->sim)))
         error = -ENOMEM;
+    if (!error && o.trace)
+        error = make_trace(m, o.trace, why, why_size);
     if (error) {
         dray_machine_destroy(&m);
         return error;
@@ -74,6 +85,7 @@ void dray_machine_destroy(struct dray_machine **machine)
     struct dray_machine *m = *machine;
     if (!m)
         return;
+    model_trace_end(m);
     sim_machine_destroy(&m->sim);
     dray_window_destroy(m->window);
     model_list_free(&m->records);
@@ -82,6 +94,11 @@ void dray_machine_destroy(struct dray_machine **machine)
     free(m->text);
     free(m);
     *machine = NULL;
+}
+
+int dray_machine_trace_end(struct dray_machine *machine)
+{
+    return model_trace_end(machine);
 }
 
 const char *dray_machine_swept(const struct dray_machine *machine)

@@ -18,6 +18,7 @@
 #include "dray/machine.h"
 #include "engine/driver.h"
 #include "engine/model/window.h"
+#include "trace.h"
 
 enum {
     MODEL_REGIONS = 1024 /* keys with a lower index are known to the machine */
@@ -80,6 +81,7 @@ struct model_region {
 
 struct dray_machine {
     struct sim_machine *sim;
+    struct sim_trace *trace; /* NULL: none */
     char name[64];
     char swept[32]; /* the value of a sweep */
     struct dray_window *window;
@@ -132,6 +134,12 @@ int model_read_params(struct sim_machine_params *params, const struct dray_machi
 void model_channel_main(struct sim_core *core, void *machine);
 /* Without time. Returns 0; -ENOMEM. */
 int model_channel_create(struct model_channel *channel, uint32_t depth, uint32_t completion_depth);
+
+/* trace.c */
+/* A transaction that is over. */
+void model_trace_record(struct dray_machine *machine, size_t index);
+/* Those that are not, and the end of the file. As dray_machine_trace_end. */
+int model_trace_end(struct dray_machine *machine);
 
 /* report.c */
 const char *model_report_text(struct dray_machine *machine);

@@ -4,6 +4,9 @@
  */
 #include <linux/membarrier.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,11 +33,27 @@ bool dray_epoch_can_fence(void)
     return !UNDER_TSAN && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
 }
 
+/* Where membarrier is refused after all (a sandbox that was entered since): taking a right away from a
+ * page makes the kernel interrupt every processor that runs this process, which is a barrier there. */
+static void fence_by_shootdown(void)
+{
+    size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    char *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED || (*(volatile char *)page = 1, mprotect(page, size, PROT_READ))) {
+        fputs(
+            "dray: unmap: membarrier and mprotect are refused, and engines cannot be waited for\n",
+            stderr);
+        abort();
+    }
+    munmap(page, size);
+}
+
 /* A full barrier in every reader that runs now. With the readers locked. */
 static void fence_readers(struct dray_domain *domain)
 {
-    if (domain->table.unmap_fences && domain->readers)
-        membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED); /* cannot fail: registered */
+    if (domain->table.unmap_fences && domain->readers &&
+        membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED))
+        fence_by_shootdown();
 }
 
 uint64_t dray_epoch_advance(struct dray_domain *domain)

@@ -95,6 +95,8 @@ static uint32_t take_run(const uint64_t *word, uint32_t most, const struct sides
 static bool find_sides(const struct dray_table *table, uint64_t keys, struct sides *sides)
 {
     dray_key src = { (uint32_t)keys }, dst = { (uint32_t)(keys >> 32) };
+    if (keys == 0)
+        return false;
     if (sides->keys == keys)
         return true;
     sides->keys = 0; /* key 0 names nothing */

@@ -276,6 +276,8 @@ int cli_sim(int argc, char **argv)
         if (status != CLI_OK)
             return status;
     }
+    if (options.beside_host && (options.sweep || options.json))
+        return cli_usage("sim", "--beside-host goes with neither --sweep nor --json");
     if (optind == argc)
         return cli_usage("sim", "which program?");
     if (options.trace && (options.sweep || argc - optind > 1))

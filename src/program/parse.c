@@ -338,7 +338,7 @@ static void parse_line(struct dray_parser *parser)
     } else if (is_for_machine(token)) {
         dray_lexer_fail(&parser->lexer, token,
                         "a statement for this computer: only the modelled machine understands "
-                        "'%.*s', and this build has no `dray sim` yet",
+                        "'%.*s', and not in a program yet",
                         (int)token->length, token->text);
     } else {
         const struct dray_keyword *statement =

@@ -80,7 +80,9 @@ static void start_channel(struct sim_core *core, struct model_channel *ch)
     ch->memory_io = sim_dma_map(core, m->sim->driver, ch->memory, map->size, SIM_BOTH_WAYS,
                                 SIM_MAP_RAW | SIM_MAP_SHARED, SIM_HERE);
     if (m->table_io == SIM_NEVER || ch->memory_io == SIM_NEVER) {
-        m->broken = -EIO;
+        model_break(
+            m, -EIO,
+            "the rings cannot be mapped for the device: without an IOMMU they lie scattered");
         return;
     }
     write_register(ch, SIM_REG_CONTROL, SIM_CONTROL_RESET);
@@ -100,12 +102,27 @@ static void start_channel(struct sim_core *core, struct model_channel *ch)
 
 static void stop_channel(struct sim_core *core, struct model_channel *ch)
 {
-    ch->stopping = ch->started = false;
-    write_register(ch, SIM_REG_CONTROL, SIM_CONTROL_RESET);
-    sim_dma_unmap(core, ch->machine->sim->driver, ch->memory_io, SIM_HERE);
+    if (ch->started) {
+        write_register(ch, SIM_REG_CONTROL, SIM_CONTROL_TERMINATE);
+        while (!(dray_io_mmio_read32(ch->registers + SIM_REG_STATUS / 4) & SIM_STATUS_IDLE))
+            sim_compute(core, SPIN_CYCLES);
+        write_register(ch, SIM_REG_CONTROL, SIM_CONTROL_RESET);
+        sim_dma_unmap(core, ch->machine->sim->driver, ch->memory_io, SIM_HERE);
+    }
+    ch->stopped = true;
+    sim_stop(ch->machine->sim->kernel); /* the host's thread waits for it */
 }
 
-/* What the domain has mapped and unmapped since the last time. */
+static bool in_flight(const struct dray_machine *m)
+{
+    for (unsigned i = 0; i < SIM_CONTROLLER_CHANNELS; i++)
+        if (model_list_left(&m->channels[i].flight))
+            return true;
+    return false;
+}
+
+/* What the domain has mapped and unmapped since the last time. What a transfer may still be using is
+ * unmapped at a later one. */
 static void follow_regions(struct sim_core *core, struct dray_machine *m)
 {
     while (m->mapping) /* another core is at it: what it maps may be named next */
@@ -114,17 +131,19 @@ static void follow_regions(struct sim_core *core, struct dray_machine *m)
         return;
     m->regions_changed = false;
     m->mapping = true;
-    for (; model_list_left(&m->gone); m->gone.first++)
+    for (; model_list_left(&m->gone) && !in_flight(m); m->gone.first++)
         sim_dma_unmap(core, m->sim->driver, ((uint64_t *)m->gone.items)[m->gone.first], SIM_HERE);
     for (uint32_t i = 0; i < MODEL_REGIONS; i++) {
         struct model_region *r = &m->regions[i];
-        if (!r->key || r->mapped)
+        if (!r->address || r->mapped)
             continue;
         r->io = sim_dma_map(core, m->sim->driver, r->address, r->length,
                             r->rights & DRAY_WRITE ? SIM_BOTH_WAYS : SIM_TO_DEVICE,
                             r->kind == DRAY_REGION_FLAGS ? SIM_MAP_SHARED : 0, SIM_HERE);
         if (r->io == SIM_NEVER) {
-            m->broken = -EIO;
+            model_break(
+                m, -EIO,
+                "a region cannot be mapped for the device: without an IOMMU it lies scattered");
             break;
         }
         r->mapped = true;
@@ -166,28 +185,26 @@ static void sync_desc(struct sim_core *core, struct dray_machine *m, const struc
     sync_key(core, m, d->dst_key, d->dst_offset, d->length, whole, for_device);
 }
 
-static struct model_record *open_record(struct model_channel *ch)
+static bool open_record(struct model_channel *ch)
 {
     struct dray_machine *m = ch->machine;
     size_t *index = model_list_push(&ch->open, sizeof(*index));
     struct model_record *record = model_list_push(&m->records, sizeof(*record));
     if (!index || !record) {
-        m->broken = -ENOMEM;
-        return NULL;
+        model_break(m, -ENOMEM, "no memory");
+        return false;
     }
-    *index = m->records.count - 1;
+    *index = ch->chain_record = m->records.count - 1;
     *record = (struct model_record){ .channel = ch->number, .submitted = sim_now(m->sim->kernel) };
-    return record;
+    return true;
 }
 
 static void note_submitted(struct model_channel *ch, const struct dray_desc *d)
 {
     struct dray_machine *m = ch->machine;
-    struct model_record *record =
-        ch->chain_open ? &((struct model_record *)m->records.items)[m->records.count - 1]
-                       : open_record(ch);
-    if (!record)
+    if (!ch->chain_open && !open_record(ch))
         return;
+    struct model_record *record = &((struct model_record *)m->records.items)[ch->chain_record];
     record->descriptors++;
     record->opcode = d->opcode;
     record->user_data = d->user_data;
@@ -200,7 +217,7 @@ static bool keep_flight(struct model_channel *ch, const struct dray_desc *d)
     if (kept)
         *kept = *d;
     else
-        ch->machine->broken = -ENOMEM;
+        model_break(ch->machine, -ENOMEM, "no memory");
     return kept != NULL;
 }
 
@@ -257,13 +274,20 @@ static bool close_record(struct model_channel *ch, uint64_t user_data, size_t *i
     return true;
 }
 
-/* The bytes of a transaction are the CPU's again. Its descriptors stay in flight meanwhile: it takes
- * time. */
-static void take_back(struct sim_core *core, struct model_channel *ch, uint32_t descriptors)
+/* The bytes of a transaction are the CPU's again: those that it moved, where it failed. Its descriptors
+ * stay in flight meanwhile: it takes time. */
+static void take_back(struct sim_core *core, struct model_channel *ch, uint32_t descriptors,
+                      uint64_t moved)
 {
-    const struct dray_desc *first = (struct dray_desc *)ch->flight.items + ch->flight.first;
-    for (uint32_t i = 0; i < descriptors; i++)
-        sync_desc(core, ch->machine, &first[i], false);
+    for (uint32_t i = 0; i < descriptors; i++) {
+        struct dray_desc d = ((struct dray_desc *)ch->flight.items)[ch->flight.first + i];
+        sync_desc(core, ch->machine, &d, false);
+        if (d.opcode == DRAY_OP_COPY && d.length > moved)
+            d.length = moved;
+        moved -= d.length < moved ? d.length : moved;
+        if (model_regions_done(ch->machine, &d))
+            model_break(ch->machine, -ENOMEM, "no memory");
+    }
 }
 
 /* Nobody knows which bytes it touched. */
@@ -272,6 +296,8 @@ static void take_all_back(struct sim_core *core, struct dray_machine *m)
     for (uint32_t i = 0; i < MODEL_REGIONS; i++)
         if (m->regions[i].rights & DRAY_WRITE)
             sync_key(core, m, (dray_key){ m->regions[i].key }, 0, 0, true, false);
+    if (model_regions_all_done(m))
+        model_break(m, -ENOMEM, "no memory");
 }
 
 /* Other cores may make records while this one waits: they are named by index. */
@@ -281,26 +307,30 @@ static void finish_one(struct sim_core *core, struct model_channel *ch,
     struct dray_machine *m = ch->machine;
     size_t index;
     if (!close_record(ch, c->user_data, &index)) {
-        m->broken = -ENOMEM;
+        model_break(m, -ENOMEM, "no memory");
         return;
     }
     struct dray_desc failed = { 0 };
     uint32_t landed = record_at(m, index)->descriptors;
+    bool notify = false;
+    for (uint32_t i = 0; i < landed; i++)
+        notify |= (((struct dray_desc *)ch->flight.items)[ch->flight.first + i].flags &
+                   DRAY_FLAG_NOTIFY) != 0;
     if (c->status != DRAY_STATUS_OK && c->index < landed)
         failed = ((struct dray_desc *)ch->flight.items)[ch->flight.first + c->index];
     if (landed)
-        take_back(core, ch, landed);
+        take_back(core, ch, landed, c->moved);
     else
         take_all_back(core, m);
     struct model_result *result = model_list_push(&ch->done, sizeof(*result));
     if (!result) {
-        m->broken = -ENOMEM;
+        model_break(m, -ENOMEM, "no memory");
         return;
     }
     result->completion = *c;
     result->failed = failed;
+    result->notify = notify;
     ch->flight.first += landed;
-    m->completed = true;
     struct model_record *record = record_at(m, index);
     record->status = c->status;
     record->moved = c->moved;
@@ -336,7 +366,7 @@ void model_channel_main(struct sim_core *core, void *machine)
             struct model_channel *ch = &m->channels[i];
             if (!is_mine(m, core, ch))
                 continue;
-            if (ch->stopping)
+            if (ch->stopping && !ch->stopped)
                 stop_channel(core, ch);
             if (!ch->port)
                 continue;

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,4 +29,12 @@ void model_list_free(struct model_list *list)
 {
     free(list->items);
     *list = (struct model_list){ 0 };
+}
+
+void model_break(struct dray_machine *m, int error, const char *why)
+{
+    if (m->broken)
+        return;
+    m->broken = error;
+    snprintf(m->why, sizeof(m->why), "%s", why);
 }

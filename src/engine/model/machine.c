@@ -42,6 +42,15 @@ static int make_trace(struct dray_machine *m, const char *path, char *why, size_
     return -EIO;
 }
 
+/* For people and for JSON: what is not plain ASCII is a question mark. */
+static void name_it(struct dray_machine *m, const char *name)
+{
+    snprintf(m->name, sizeof(m->name), "%s", name);
+    for (char *c = m->name; *c; c++)
+        if (*c < 32 || *c > 126)
+            *c = '?';
+}
+
 int dray_machine_create(struct dray_machine **machine, const struct dray_machine_options *options,
                         char *why, size_t why_size)
 {
@@ -63,7 +72,7 @@ int dray_machine_create(struct dray_machine **machine, const struct dray_machine
         free(m);
         return error;
     }
-    snprintf(m->name, sizeof(m->name), "%s", o.name ? o.name : "standard");
+    name_it(m, o.name ? o.name : "standard");
     error = sim_machine_create(&m->sim, &params, o.seed, !o.no_hazards);
     if (!error)
         error = make_table(m);
@@ -90,6 +99,8 @@ void dray_machine_destroy(struct dray_machine **machine)
     dray_window_destroy(m->window);
     model_list_free(&m->records);
     model_list_free(&m->gone);
+    model_list_free(&m->ins);
+    model_list_free(&m->outs);
     model_regions_free(m);
     free(m->text);
     free(m);

@@ -38,7 +38,8 @@ static int model_open(struct dray_engine **engine, struct dray_domain *domain,
         free(e);
         return error;
     }
-    e->machine->engines++;
+    if (e->machine->engines++ == 0)
+        dray_reader_register(domain, &e->machine->reader);
     e->machine->domain = domain;
     *engine = &e->engine;
     return 0;
@@ -47,7 +48,8 @@ static int model_open(struct dray_engine **engine, struct dray_domain *domain,
 static void model_close(struct dray_engine *engine)
 {
     struct model_engine *e = (struct model_engine *)engine;
-    e->machine->engines--;
+    if (--e->machine->engines == 0)
+        dray_reader_unregister(e->machine->domain, &e->machine->reader);
     if (e->own)
         dray_machine_destroy(&e->machine);
     free(e);
@@ -89,18 +91,27 @@ static bool model_copies(const struct dray_engine *engine, enum dray_region_kind
 
 /* ---- serving ---- */
 
+/* As many as the machine's ring may hold are taken ahead of it; the rest waits in the host's. */
+static uint32_t room_for(const struct model_channel *ch)
+{
+    size_t taken = model_list_left(&ch->pending) + model_list_left(&ch->flight);
+    return taken < ch->port->depth ? ch->port->depth - (uint32_t)taken : 0;
+}
+
 /* Descriptors leave the host's ring at once. Returns 0; -ENOMEM. */
 static int take(struct model_channel *ch)
 {
     struct dray_port *port = ch->port;
-    for (uint32_t n = dray_port_available(port); n; n--) {
+    uint32_t n = dray_port_available(port), room = room_for(ch);
+    for (n = n < room ? n : room; n; n--) {
         struct model_entry *entry = model_list_push(&ch->pending, sizeof(*entry));
         if (!entry)
             return -ENOMEM;
         dray_port_fetch(port, 0, &entry->desc);
         dray_port_copy(&entry->shape, dray_port_shape(port, 0), sizeof(entry->shape));
         dray_port_advance(port, 1);
-        model_regions_want(ch->machine, &entry->desc);
+        if (model_regions_want(ch->machine, &entry->desc))
+            return -ENOMEM;
     }
     ch->machine->quiet = 0;
     ch->machine->fresh = true;
@@ -146,7 +157,7 @@ static bool deliver(struct model_channel *ch)
         const struct model_result *result =
             &((struct model_result *)ch->done.items)[ch->done.first];
         tell_fault(ch, result);
-        dray_port_complete(ch->port, &result->completion, true);
+        dray_port_complete(ch->port, &result->completion, result->notify);
         any = true;
     }
     return any;
@@ -168,14 +179,6 @@ static int rouse(struct dray_machine *m)
     return 0;
 }
 
-/* What the machine has written since the last time goes to the host. */
-static void bring_out(struct dray_machine *m)
-{
-    if (m->ran)
-        model_regions_out(m);
-    m->ran = m->completed = false;
-}
-
 /* When nothing is under way, no region's bytes are the machine's business. */
 static void want_none(struct dray_machine *m)
 {
@@ -183,42 +186,72 @@ static void want_none(struct dray_machine *m)
         if (model_list_left(&m->channels[i].pending) || model_list_left(&m->channels[i].flight))
             return;
     memset(m->wanted, false, sizeof(m->wanted));
+    memset(m->stale, false, sizeof(m->stale));
+}
+
+/* What the host has. Inside a reader: an unmap waits until nothing of a region is looked at any more. */
+static int bring_in(struct dray_machine *m)
+{
+    int error = 0;
+    dray_reader_enter(dray_domain_table(m->domain), &m->reader);
+    if (m->fresh)
+        error = model_regions_update(m);
+    if (m->fresh && !error)
+        model_regions_in(m);
+    model_flags_in(m);
+    dray_reader_leave(&m->reader);
+    return error;
+}
+
+static void bring_out(struct dray_machine *m)
+{
+    bool told = model_flags_changed(m);
+    dray_reader_enter(dray_domain_table(m->domain), &m->reader);
+    if (told || model_list_left(&m->outs))
+        model_regions_out(m, told);
+    dray_reader_leave(&m->reader);
 }
 
 static int run(struct dray_machine *m)
 {
     struct sim_kernel *kernel = m->sim->kernel;
-    int error = 0;
-    if (m->fresh) {
-        bring_out(m); /* so that what goes in is not older than what is there */
-        error = model_regions_update(m);
-        if (!error) {
-            model_regions_in(m);
-            error = rouse(m);
-        }
-        m->fresh = false;
-    }
-    model_flags_in(m);
+    int error = bring_in(m);
+    if (error)
+        return error;
+    if (m->fresh)
+        error = rouse(m);
+    m->fresh = false;
     sim_time next = sim_next(kernel), until = sim_now(kernel) + TURN;
-    if (!error && next != SIM_NEVER) {
-        m->ran = true;
+    if (!error && next != SIM_NEVER)
         error = sim_run(kernel, next > until ? next : until);
-    }
-    if (m->completed || model_flags_changed(m))
-        bring_out(m);
+    bring_out(m);
     want_none(m);
     return error ? error : m->broken;
+}
+
+/* Nothing more will come: who waits learns it. */
+static void give_up(struct dray_machine *m, int error)
+{
+    if (error)
+        model_break(m, error,
+                    error == -ENOMEM ? "the machine has not memory enough for the regions"
+                                     : "the machine cannot go on");
+    for (unsigned i = 0; m->broken && i < SIM_CONTROLLER_CHANNELS; i++)
+        if (m->channels[i].port)
+            dray_port_break(m->channels[i].port);
 }
 
 static void serve(struct model_channel *ch)
 {
     struct dray_machine *m = ch->machine;
-    if (dray_port_available(ch->port)) {
-        m->broken = m->broken ? m->broken : take(ch);
-    } else if (!model_list_left(&ch->done) && ++m->quiet > m->channel_count && !m->broken) {
-        m->broken = run(m);
-    }
-    deliver(ch);
+    if (m->broken)
+        return;
+    if (dray_port_available(ch->port) && room_for(ch))
+        give_up(m, take(ch));
+    else if (!model_list_left(&ch->done) && ++m->quiet > m->channel_count)
+        give_up(m, run(m));
+    if (!m->broken)
+        deliver(ch);
 }
 
 static void model_service(struct dray_port *port)
@@ -236,8 +269,7 @@ static int model_attach(struct dray_engine *engine, struct dray_port *port, uint
     unsigned i = 0;
     if (!m->sim->params.controller.descriptors)
         return -ENOTSUP; /* block mode alone: there is no ring to be filled */
-    while (i < m->sim->params.controller.channels &&
-           (m->channels[i].port || m->channels[i].stopping))
+    while (i < m->sim->params.controller.channels && m->channels[i].port)
         i++;
     if (i == m->sim->params.controller.channels)
         return -EBUSY;
@@ -256,21 +288,25 @@ static int model_attach(struct dray_engine *engine, struct dray_port *port, uint
     return 0;
 }
 
-/* The channel is reset before its memory can be another's. */
+/* The driver resets the channel and says when it is out of it: only then its lists may go. */
 static void model_detach(struct dray_engine *engine, struct dray_port *port)
 {
     (void)engine;
     struct model_channel *ch = port->engine_data;
     struct dray_machine *m = ch->machine;
+    struct sim_kernel *kernel = m->sim->kernel;
     ch->port = NULL;
-    ch->stopping = ch->started;
     m->channel_count--;
-    if (ch->stopping && !m->broken && rouse(m) == 0)
-        sim_run(m->sim->kernel, sim_now(m->sim->kernel) + TURN);
+    ch->stopping = true;
+    bool runs = m->running[ch->number % m->sim->core_count];
+    int error = runs ? rouse(m) : 0;
+    while (runs && !error && !ch->stopped && sim_next(kernel) != SIM_NEVER)
+        error = sim_run(kernel, sim_next(kernel) + TURN);
     model_list_free(&ch->pending);
     model_list_free(&ch->done);
     model_list_free(&ch->flight);
     model_list_free(&ch->open);
+    ch->stopping = false;
     want_none(m);
 }
 

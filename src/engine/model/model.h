@@ -15,6 +15,7 @@
 #ifndef DRAY_ENGINE_MODEL_H
 #define DRAY_ENGINE_MODEL_H
 
+#include "domain/region.h"
 #include "dray/machine.h"
 #include "engine/driver.h"
 #include "engine/model/window.h"
@@ -30,10 +31,17 @@ struct model_entry {
     struct dray_shape shape;
 };
 
+/* Bytes of a region. */
+struct model_range {
+    dray_key key;
+    uint64_t offset, length; /* UINT64_MAX: all */
+};
+
 /* A completion on its way out. */
 struct model_result {
     struct dray_completion completion;
     struct dray_desc failed; /* the descriptor that it names, where status is not OK */
+    bool notify;             /* one of its descriptors had NOTIFY */
 };
 
 /* A transaction, for the report. */
@@ -65,8 +73,10 @@ struct model_channel {
     struct model_list flight;   /* struct dray_desc: submitted, not completed */
     struct model_list open;     /* size_t: records of transactions that are under way */
     bool chain_open;
-    bool started;  /* its registers are set */
-    bool stopping; /* the host's end is gone */
+    size_t chain_record; /* of the transaction whose chain is open */
+    bool started;        /* its registers are set */
+    bool stopping;       /* the host's end is gone: the driver shall reset it */
+    bool stopped;        /* it has, and touches the channel no more */
 };
 
 /* A region of the host's domain, mirrored. */
@@ -93,19 +103,27 @@ struct dray_machine {
     uint64_t table, table_io;
     bool regions_changed;
     bool wanted[MODEL_REGIONS]; /* by what is under way: their bytes go in and out */
-    bool mapping;               /* a core is following the change */
-    struct model_list gone;     /* uint64_t: IO addresses that the driver shall unmap */
-    bool fresh;                 /* host memory may have changed since the machine ran */
-    bool ran;                   /* since bytes went back to the host */
-    bool completed;             /* something, since then */
-    unsigned quiet;             /* looks for completions since something was submitted */
+    bool stale[MODEL_REGIONS];  /* wanted anew: all of the host's bytes have to go in */
+    struct model_list ins,
+        outs;               /* struct model_range: what has to go in; what is done and goes out */
+    bool mapping;           /* a core is following the change */
+    struct model_list gone; /* uint64_t: IO addresses that the driver shall unmap */
+    bool fresh;             /* host memory may have changed since the machine ran */
+    bool ran;               /* since bytes went back to the host */
+    bool completed;         /* something, since then */
+    unsigned quiet;         /* looks for completions since something was submitted */
     bool running[SIM_CORES_MAX];
     struct model_list records; /* struct model_record */
     char *text;
-    int broken; /* -errno: it cannot go on */
+    struct dray_reader reader; /* while regions of the domain are looked at */
+    int broken;                /* -errno: it cannot go on */
+    char why[160];             /* a sentence for that */
 };
 
 /* list.c */
+/* The machine cannot go on: every queue on it is told. The first reason stays. */
+void model_break(struct dray_machine *machine, int error, const char *why);
+
 void *model_list_push(struct model_list *list, size_t size); /* NULL: no memory */
 void model_list_free(struct model_list *list);
 static inline size_t model_list_left(const struct model_list *list)
@@ -117,11 +135,17 @@ static inline size_t model_list_left(const struct model_list *list)
 /* Brings the table of regions up to date with the domain. Returns 0; -ENOMEM; -ENOSPC. */
 int model_regions_update(struct dray_machine *machine);
 void model_table_write(struct dray_machine *machine, uint32_t index); /* the controller's entry */
-/* The regions that a descriptor names are wanted from now on. */
-void model_regions_want(struct dray_machine *machine, const struct dray_desc *desc);
-void model_regions_in(struct dray_machine *machine);  /* bytes of the host to the machine */
-void model_regions_out(struct dray_machine *machine); /* of what engines may write, back */
-void model_flags_in(struct dray_machine *machine);    /* what the host has stored in flags since */
+/* The regions that a descriptor names are wanted from now on. Returns 0; -ENOMEM. */
+int model_regions_want(struct dray_machine *machine, const struct dray_desc *desc);
+/* Bytes of the host to the machine: of regions that are wanted anew all, of others what descriptors read
+ * that were taken since. */
+void model_regions_in(struct dray_machine *machine);
+/* What a descriptor that is done has written goes out at the next model_regions_out. Returns 0; -ENOMEM. */
+int model_regions_done(struct dray_machine *machine, const struct dray_desc *desc);
+int model_regions_all_done(struct dray_machine *machine); /* nobody knows which bytes */
+/* Back to the host: what is done; with `flight` also what may be done, since a flag says so. */
+void model_regions_out(struct dray_machine *machine, bool flight);
+void model_flags_in(struct dray_machine *machine); /* what the host has stored in flags since */
 bool model_flags_changed(struct dray_machine *machine); /* by the machine */
 void model_regions_free(struct dray_machine *machine);
 

@@ -149,6 +149,8 @@ const char *model_report_text(struct dray_machine *m)
         return NULL;
     fprintf(out, "machine %s: %.1f ns, %" PRIu64 " events\n\n", m->name,
             ns(sim_now(m->sim->kernel)), sim_event_count(m->sim->kernel));
+    if (m->broken)
+        fprintf(out, "it gave up: %s\n\n", m->why);
     print_transfers(out, m);
     print_bus(out, m);
     print_parts(out, m);
@@ -213,10 +215,11 @@ static json_t *json_hazards(const struct dray_machine *m)
 
 const char *model_report_json(struct dray_machine *m)
 {
-    json_t *report = json_pack("{s:s, s:I, s:I, s:o, s:o, s:o}", "machine", m->name, "time_ps",
-                               (json_int_t)sim_now(m->sim->kernel), "events",
-                               (json_int_t)sim_event_count(m->sim->kernel), "transfers",
-                               json_transfers(m), "bus", json_bus(m), "hazards", json_hazards(m));
+    json_t *report =
+        json_pack("{s:s, s:s*, s:I, s:I, s:o, s:o, s:o}", "machine", m->name, "gave_up",
+                  m->broken ? m->why : NULL, "time_ps", (json_int_t)sim_now(m->sim->kernel),
+                  "events", (json_int_t)sim_event_count(m->sim->kernel), "transfers",
+                  json_transfers(m), "bus", json_bus(m), "hazards", json_hazards(m));
     free(m->text);
     m->text = report ? json_dumps(report, JSON_INDENT(2)) : NULL;
     json_decref(report);

@@ -11,6 +11,7 @@
 #include "kernel.h"
 #include "load.h"
 #include "peer.h"
+#include "sim_transfer.h"
 #include "sim_work.h"
 #include "suites.h"
 
@@ -244,14 +245,37 @@ static double ring_systemc(struct bench_run *run)
         .wipe = sim_wipe, .verify = check, .teardown = sim_teardown, .seconds = 8, .rounds_min = 5 \
     }
 
+static int nothing_to_verify(struct bench_run *run)
+{
+    (void)run;
+    return 0;
+}
+
+#define TRANSFER_CASE(label, what, size, ours, allowed)                                           \
+    {                                                                                             \
+        .name = label, .unit = what, .param = &(const struct bench_transfer_param){ size },       \
+        .setup = bench_transfer_setup, .dray = { .name = "dray", .run = ours },                   \
+        .peers = { { .name = "what it may take", .run = allowed, .verify = nothing_to_verify } }, \
+        .wipe = bench_transfer_wipe, .verify = bench_transfer_verify,                             \
+        .teardown = bench_transfer_teardown, .seconds = 6, .rounds_min = 3                        \
+    }
+
+#define MIB ((size_t)1 << 20)
+
 static const struct bench_case cases[] = {
+    TRANSFER_CASE("sg-16MiB", "s", 16 * MIB, bench_transfer_seconds,
+                  bench_transfer_seconds_allowed),
+    TRANSFER_CASE("sg-64MiB", "s", 64 * MIB, bench_transfer_seconds,
+                  bench_transfer_seconds_allowed),
+    TRANSFER_CASE("sg-64MiB/memory", "MiB", 64 * MIB, bench_transfer_memory,
+                  bench_transfer_memory_allowed),
     SIM_CASE("pingpong", pingpong_dray, pingpong_systemc, verify_pingpong),
     SIM_CASE("ring-1000", ring_dray, ring_systemc, verify_ring),
 };
 
 const struct bench_suite bench_suite_sim = {
     .name = "sim",
-    .about = "events a second of the machine's kernel",
+    .about = "events a second of the machine's kernel, and a whole transfer",
     .cases = cases,
     .case_count = sizeof(cases) / sizeof(cases[0]),
 };

@@ -297,6 +297,7 @@ static void *worker_main(void *argument)
     struct dray_worker *w = argument;
     uint64_t idle_since_ns = 0;
     unsigned spins = 0;
+    bool rested = false; /* and found nothing to do since: no reason to poll again */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     pthread_setname_np(pthread_self(), "dray-worker");
     if (w->cpu >= 0)
@@ -305,9 +306,11 @@ static void *worker_main(void *argument)
         if (work(w)) {
             idle_since_ns = 0;
             spins = 0;
-        } else if (waits_for_rates(w) || spun_out(w, &idle_since_ns, &spins)) {
+            rested = false;
+        } else if (rested || waits_for_rates(w) || spun_out(w, &idle_since_ns, &spins)) {
             worker_sleep(w);
             idle_since_ns = 0;
+            rested = true;
         }
     }
     return NULL;

@@ -93,6 +93,9 @@ struct bench_options {
     double patience;  /* seconds a case may take with all it does; 0: as long as it likes */
 };
 
+/** The verify hook of a side that moves no bytes: a figure to compare with, and nothing else. */
+int bench_nothing_to_verify(struct bench_run *run);
+
 /** Writes the reason of a failure into run->why; returns -1, for the hook to return. */
 int bench_fail(struct bench_run *run, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -262,12 +262,6 @@ static double run_handshake(struct bench_run *run)
     return ns > 0 ? ns : bench_fail(run, "no thread for the handshake");
 }
 
-static int nothing_to_verify(struct bench_run *run)
-{
-    (void)run;
-    return 0;
-}
-
 #define QUEUE_HOOKS                                                                               \
     .setup = queue_setup, .wipe = queue_wipe, .verify = queue_verify, .teardown = queue_teardown, \
     .seconds = 5, .rounds_min = 9
@@ -296,7 +290,9 @@ static const struct bench_case cases[] = {
       .unit = "ns",
       .param = &(const struct queue_param){ 100000 },
       .dray = { .name = "dray", .run = run_dray_latency },
-      .peers = { { .name = "bare handshake", .run = run_handshake, .verify = nothing_to_verify } },
+      .peers = { { .name = "bare handshake",
+                   .run = run_handshake,
+                   .verify = bench_nothing_to_verify } },
       QUEUE_HOOKS },
 };
 

@@ -245,19 +245,15 @@ static double ring_systemc(struct bench_run *run)
         .wipe = sim_wipe, .verify = check, .teardown = sim_teardown, .seconds = 8, .rounds_min = 5 \
     }
 
-static int nothing_to_verify(struct bench_run *run)
-{
-    (void)run;
-    return 0;
-}
-
-#define TRANSFER_CASE(label, what, size, ours, allowed)                                           \
-    {                                                                                             \
-        .name = label, .unit = what, .param = &(const struct bench_transfer_param){ size },       \
-        .setup = bench_transfer_setup, .dray = { .name = "dray", .run = ours },                   \
-        .peers = { { .name = "what it may take", .run = allowed, .verify = nothing_to_verify } }, \
-        .wipe = bench_transfer_wipe, .verify = bench_transfer_verify,                             \
-        .teardown = bench_transfer_teardown, .seconds = 6, .rounds_min = 3                        \
+#define TRANSFER_CASE(label, what, size, ours, allowed)                                     \
+    {                                                                                       \
+        .name = label, .unit = what, .param = &(const struct bench_transfer_param){ size }, \
+        .setup = bench_transfer_setup, .dray = { .name = "dray", .run = ours },             \
+        .peers = { { .name = "what it may take",                                            \
+                     .run = allowed,                                                        \
+                     .verify = bench_nothing_to_verify } },                                 \
+        .wipe = bench_transfer_wipe, .verify = bench_transfer_verify,                       \
+        .teardown = bench_transfer_teardown, .seconds = 6, .rounds_min = 3                  \
     }
 
 #define MIB ((size_t)1 << 20)

@@ -139,6 +139,19 @@ static inline enum dray_status dray_resolve(const struct dray_table *table, dray
     return DRAY_STATUS_OK;
 }
 
+static inline bool dray_kind_is_memory(unsigned kind)
+{
+    return kind == DRAY_REGION_MEMORY || kind == DRAY_REGION_PIECES || kind == DRAY_REGION_FLAGS;
+}
+
+/* Whether a status is a fault, to be recorded: not success, and not what the other side of a transfer
+ * or the operating system brought about. */
+static inline bool dray_status_is_fault(enum dray_status status)
+{
+    return status != DRAY_STATUS_OK && status != DRAY_STATUS_TIMEOUT && status != DRAY_STATUS_END &&
+           status != DRAY_STATUS_FULL && status != DRAY_STATUS_CLOSED && status != DRAY_STATUS_IO;
+}
+
 /* Records a fault. Any thread. `fault->time_ns` is filled in. */
 void dray_domain_fault(struct dray_domain *domain, const struct dray_fault *fault);
 

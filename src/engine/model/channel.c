@@ -204,7 +204,7 @@ static void note_submitted(struct model_channel *ch, const struct dray_desc *d)
     struct dray_machine *m = ch->machine;
     if (!ch->chain_open && !open_record(ch))
         return;
-    struct model_record *record = &((struct model_record *)m->records.items)[ch->chain_record];
+    struct model_record *record = model_record_at(m, ch->chain_record);
     record->descriptors++;
     record->opcode = d->opcode;
     record->user_data = d->user_data;
@@ -249,11 +249,6 @@ static bool submit(struct sim_core *core, struct model_channel *ch)
     return any;
 }
 
-static struct model_record *record_at(struct dray_machine *m, size_t index)
-{
-    return &((struct model_record *)m->records.items)[index];
-}
-
 /* The record of the oldest transaction under way, if the completion is its; another's is made: what a
  * LINK led to completes too, and was never submitted by itself. False: no memory. */
 static bool close_record(struct model_channel *ch, uint64_t user_data, size_t *index)
@@ -261,7 +256,7 @@ static bool close_record(struct model_channel *ch, uint64_t user_data, size_t *i
     struct dray_machine *m = ch->machine;
     if (model_list_left(&ch->open)) {
         *index = ((size_t *)ch->open.items)[ch->open.first];
-        if (record_at(m, *index)->user_data == user_data) {
+        if (model_record_at(m, *index)->user_data == user_data) {
             ch->open.first++;
             return true;
         }
@@ -311,7 +306,7 @@ static void finish_one(struct sim_core *core, struct model_channel *ch,
         return;
     }
     struct dray_desc failed = { 0 };
-    uint32_t landed = record_at(m, index)->descriptors;
+    uint32_t landed = model_record_at(m, index)->descriptors;
     bool notify = false;
     for (uint32_t i = 0; i < landed; i++)
         notify |= (((struct dray_desc *)ch->flight.items)[ch->flight.first + i].flags &
@@ -331,7 +326,7 @@ static void finish_one(struct sim_core *core, struct model_channel *ch,
     result->failed = failed;
     result->notify = notify;
     ch->flight.first += landed;
-    struct model_record *record = record_at(m, index);
+    struct model_record *record = model_record_at(m, index);
     record->status = c->status;
     record->moved = c->moved;
     record->done = sim_now(m->sim->kernel);

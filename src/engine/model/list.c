@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,12 +28,4 @@ void model_list_free(struct model_list *list)
 {
     free(list->items);
     *list = (struct model_list){ 0 };
-}
-
-void model_break(struct dray_machine *m, int error, const char *why)
-{
-    if (m->broken)
-        return;
-    m->broken = error;
-    snprintf(m->why, sizeof(m->why), "%s", why);
 }

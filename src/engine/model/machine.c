@@ -136,3 +136,11 @@ const char *dray_machine_json(struct dray_machine *machine)
 {
     return model_report_json(machine);
 }
+
+void model_break(struct dray_machine *m, int error, const char *why)
+{
+    if (m->broken)
+        return;
+    m->broken = error;
+    snprintf(m->why, sizeof(m->why), "%s", why);
+}

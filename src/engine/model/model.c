@@ -77,16 +77,11 @@ static void model_capabilities(const struct dray_engine *engine, struct dray_cap
     };
 }
 
-static bool is_memory(enum dray_region_kind kind)
-{
-    return kind == DRAY_REGION_MEMORY || kind == DRAY_REGION_PIECES || kind == DRAY_REGION_FLAGS;
-}
-
 static bool model_copies(const struct dray_engine *engine, enum dray_region_kind dst,
                          enum dray_region_kind src)
 {
     (void)engine;
-    return is_memory(dst) && is_memory(src);
+    return dray_kind_is_memory(dst) && dray_kind_is_memory(src);
 }
 
 /* ---- serving ---- */
@@ -126,41 +121,33 @@ static bool is_source(const struct model_channel *ch, const struct dray_desc *d)
                         d->length, DRAY_READ, &slot) != DRAY_STATUS_OK;
 }
 
-static bool is_fault(unsigned status)
-{
-    return status != DRAY_STATUS_OK && status != DRAY_STATUS_TIMEOUT && status != DRAY_STATUS_END &&
-           status != DRAY_STATUS_FULL && status != DRAY_STATUS_CLOSED && status != DRAY_STATUS_IO;
-}
-
 static void tell_fault(struct model_channel *ch, const struct model_result *result)
 {
     const struct dray_completion *c = &result->completion;
     const struct dray_desc *d = &result->failed;
+    if (!dray_status_is_fault((enum dray_status)c->status))
+        return;
     bool source = c->access == DRAY_ACCESS_FETCH || is_source(ch, d);
-    if (is_fault(c->status))
-        dray_domain_fault(ch->machine->domain,
-                          &(struct dray_fault){ .queue = ch->queue_number,
-                                                .descriptor = c->index,
-                                                .user_data = c->user_data,
-                                                .key = source ? d->src_key : d->dst_key,
-                                                .offset = source ? d->src_offset : d->dst_offset,
-                                                .length = d->length,
-                                                .access = (enum dray_access)c->access,
-                                                .reason = (enum dray_status)c->status });
+    dray_domain_fault(ch->machine->domain,
+                      &(struct dray_fault){ .queue = ch->queue_number,
+                                            .descriptor = c->index,
+                                            .user_data = c->user_data,
+                                            .key = source ? d->src_key : d->dst_key,
+                                            .offset = source ? d->src_offset : d->dst_offset,
+                                            .length = d->length,
+                                            .access = (enum dray_access)c->access,
+                                            .reason = (enum dray_status)c->status });
 }
 
 /* Completions to the host's ring, as far as there is room. */
-static bool deliver(struct model_channel *ch)
+static void deliver(struct model_channel *ch)
 {
-    bool any = false;
     for (; model_list_left(&ch->done) && dray_port_room(ch->port); ch->done.first++) {
         const struct model_result *result =
             &((struct model_result *)ch->done.items)[ch->done.first];
         tell_fault(ch, result);
         dray_port_complete(ch->port, &result->completion, result->notify);
-        any = true;
     }
-    return any;
 }
 
 /* Driver code begins, or hears that there is something for it. */

@@ -109,8 +109,6 @@ struct dray_machine {
     bool mapping;           /* a core is following the change */
     struct model_list gone; /* uint64_t: IO addresses that the driver shall unmap */
     bool fresh;             /* host memory may have changed since the machine ran */
-    bool ran;               /* since bytes went back to the host */
-    bool completed;         /* something, since then */
     unsigned quiet;         /* looks for completions since something was submitted */
     bool running[SIM_CORES_MAX];
     struct model_list records; /* struct model_record */
@@ -120,10 +118,16 @@ struct dray_machine {
     char why[160];             /* a sentence for that */
 };
 
-/* list.c */
-/* The machine cannot go on: every queue on it is told. The first reason stays. */
+/* machine.c */
+/* The machine cannot go on. The first reason stays; the queues on it are told when they next look. */
 void model_break(struct dray_machine *machine, int error, const char *why);
 
+static inline struct model_record *model_record_at(const struct dray_machine *machine, size_t index)
+{
+    return &((struct model_record *)machine->records.items)[index];
+}
+
+/* list.c */
 void *model_list_push(struct model_list *list, size_t size); /* NULL: no memory */
 void model_list_free(struct model_list *list);
 static inline size_t model_list_left(const struct model_list *list)

@@ -76,11 +76,6 @@ static int mirror(struct dray_machine *m, uint32_t index, const struct dray_slot
     return 0;
 }
 
-static bool is_mirrored(unsigned kind)
-{
-    return kind == DRAY_REGION_MEMORY || kind == DRAY_REGION_PIECES || kind == DRAY_REGION_FLAGS;
-}
-
 /* First what is gone, then what is new: an alias is looked for among what is there. */
 int model_regions_update(struct dray_machine *m)
 {
@@ -96,7 +91,7 @@ int model_regions_update(struct dray_machine *m)
         uint32_t key = atomic_load_explicit(&slot->key, memory_order_seq_cst);
         if (!key || m->regions[i].key)
             continue;
-        if (is_mirrored(slot->kind))
+        if (dray_kind_is_memory(slot->kind))
             error = mirror(m, i, slot, key);
         else
             m->regions[i] = (struct model_region){ .key = key }; /* no bytes of ours */
@@ -317,7 +312,7 @@ static void flight_out(struct dray_machine *m)
         const struct model_list *flight = &m->channels[i].flight;
         for (size_t k = flight->first; k < flight->count; k++)
             if (model_regions_done(m, &((const struct dray_desc *)flight->items)[k]))
-                m->broken = -ENOMEM;
+                model_break(m, -ENOMEM, "no memory");
     }
 }
 

@@ -12,11 +12,6 @@ enum {
     ROWS_MAX = 100, /* transfers in the table; all are in the JSON */
 };
 
-static const struct model_record *record_at(const struct dray_machine *m, size_t i)
-{
-    return &((const struct model_record *)m->records.items)[i];
-}
-
 static double ns(sim_time t)
 {
     return (double)t / 1e3;
@@ -46,7 +41,7 @@ static void print_transfers(FILE *out, const struct dray_machine *m)
     fprintf(out, "%-8s %4s %-8s %6s %12s %12s %12s %9s  %s\n", "channel", "op", "does", "descr.",
             "bytes", "submitted", "takes", "GB/s", "status");
     for (size_t i = 0; i < rows; i++) {
-        const struct model_record *r = record_at(m, i);
+        const struct model_record *r = model_record_at(m, i);
         sim_time takes = r->done > r->submitted ? r->done - r->submitted : 0;
         fprintf(out, "%-8u %4" PRIu64 " %-8s %6u %12" PRIu64 " %9.1f ns ", r->channel, r->user_data,
                 dray_opcode_name(r->opcode), r->descriptors, r->moved, ns(r->submitted));
@@ -164,7 +159,7 @@ static json_t *json_transfers(const struct dray_machine *m)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < m->records.count; i++) {
-        const struct model_record *r = record_at(m, i);
+        const struct model_record *r = model_record_at(m, i);
         json_array_append_new(
             list,
             json_pack("{s:i, s:I, s:s, s:i, s:I, s:I, s:I, s:s}", "channel", (int)r->channel,

@@ -4,7 +4,7 @@
 
 static void write_record(struct dray_machine *m, size_t index)
 {
-    const struct model_record *r = &((const struct model_record *)m->records.items)[index];
+    const struct model_record *r = model_record_at(m, index);
     sim_time done = r->done ? r->done : SIM_NEVER;
     sim_trace_transaction(
         m->trace,
@@ -30,7 +30,7 @@ void model_trace_record(struct dray_machine *machine, size_t index)
 int model_trace_end(struct dray_machine *machine)
 {
     for (size_t i = 0; machine->trace && i < machine->records.count; i++)
-        if (!((const struct model_record *)machine->records.items)[i].done)
+        if (!model_record_at(machine, i)->done)
             write_record(machine, i);
     return sim_trace_close(&machine->trace);
 }

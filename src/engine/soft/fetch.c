@@ -56,10 +56,7 @@ enum dray_step dray_soft_fail(struct dray_soft_queue *q, enum dray_status status
     txn->access = access;
     txn->index = txn->count - 1;
     txn->result = result;
-    bool is_fault = status != DRAY_STATUS_TIMEOUT && status != DRAY_STATUS_END &&
-                    status != DRAY_STATUS_FULL && status != DRAY_STATUS_CLOSED &&
-                    status != DRAY_STATUS_IO;
-    if (is_fault) {
+    if (dray_status_is_fault(status)) {
         struct dray_fault fault = { .queue = q->number,
                                     .descriptor = txn->index,
                                     .user_data = q->desc.user_data,

@@ -176,10 +176,6 @@ struct dray_view {
     uint64_t offset;
     size_t piece; /* PIECES: hint */
 };
-static inline bool dray_kind_is_memory(unsigned kind)
-{
-    return kind == DRAY_REGION_MEMORY || kind == DRAY_REGION_PIECES || kind == DRAY_REGION_FLAGS;
-}
 /* memory.c */
 /* The run of memory at the view's offset: at most `max` bytes, at *p. */
 uint64_t dray_view_run(struct dray_view *view, uint64_t max, uint8_t **p);
